@@ -1,0 +1,5 @@
+module connectsocket
+
+go 1.26.8
+
+require nhooyr.io/websocket v1.8.17 // indirect
