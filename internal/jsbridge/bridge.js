@@ -1,0 +1,982 @@
+/**
+ * The JavaScript half of the border. It owns every value: WebSockets, payloads, callbacks, promises. It
+ * decides nothing: each event goes to the Go half as a few integers, and what Go decides comes back as one
+ * integer, which `act` carries out. User code is called from here alone, never while Go is on the stack.
+ *
+ *   listener → put(payload) → go.event(task, kind, slot, size, busy) → decision → act → handlers
+ *
+ * @typedef {import('../../web/connectsocket.js').Settings} Settings
+ * @typedef {{ success?: Callback, fail?: Callback, complete?: Callback }} Callbacks
+ * @typedef {(res: any) => void} Callback
+ */
+
+// Kinds of event and verbs of decision: their numbers are those of internal/task/event.go.
+const OPEN = 0;
+const MESSAGE = 1;
+const ERROR = 2;
+const CLOSE = 3;
+const FAILURE = 4;
+
+const DELIVER = 1;
+const DROP = 2;
+const KEEP = 3;
+const ABORT = 4;
+const SHED = 5;
+const ASK = 6;
+const ANSWER = 7;
+
+// The layout of a decision, as pack in bridge_js.go makes it.
+const OWN = 1 << 5;
+const GLOBAL = 1 << 6;
+const MORE = 1 << 7;
+
+const RELAY_PROTOCOL = 'connectsocket.relay.v1';
+const HELD_TOO_MUCH = 4008;
+
+const TASK = Symbol('connectsocket');
+const noop = () => {};
+
+/**
+ * Calls f with res. What it throws reaches `window.onerror` and nobody else.
+ * @param {Callback} f
+ * @param {unknown} res
+ */
+function run(f, res) {
+  try {
+    f(res);
+  } catch (error) {
+    if (typeof reportError === 'function') reportError(error);
+    else
+      setTimeout(() => {
+        throw error;
+      });
+  }
+}
+
+/**
+ * The name of a value's type as the mini-program frameworks give it: Undefined, Null, Array, String …
+ * @param {unknown} value
+ */
+function typeName(value) {
+  if (typeof value === 'bigint') return 'BigInt';
+  if (typeof value === 'symbol') return 'Symbol';
+  try {
+    return Object.prototype.toString.call(value).slice(8, -1);
+  } catch {
+    return 'Object'; // a revoked Proxy, or a Symbol.toStringTag that throws
+  }
+}
+
+/**
+ * What was thrown, in words; total, whatever it is.
+ * @param {unknown} thrown
+ */
+function describe(thrown) {
+  try {
+    if (thrown instanceof Error || thrown instanceof DOMException) return `${thrown.name}: ${thrown.message}`;
+    return String(thrown);
+  } catch {
+    return 'unknown error';
+  }
+}
+
+/** What is wrong with an option, in the words of an errMsg. */
+class Fault extends Error {}
+
+/**
+ * @param {string} name
+ * @param {string} want
+ * @param {unknown} value
+ */
+const mismatch = (name, want, value) => new Fault(`${name} should be ${want} instead of ${typeName(value)}`);
+
+/**
+ * Calls read, which touches values that are the caller's: a getter or a Proxy may throw.
+ * @template T
+ * @param {string} name
+ * @param {() => T} read
+ * @returns {T}
+ */
+function reading(name, read) {
+  try {
+    return read();
+  } catch (error) {
+    throw new Fault(`reading ${name} threw ${describe(error)}`);
+  }
+}
+
+/**
+ * @param {any} option
+ * @param {string} name
+ */
+const get = (option, name) => reading(`parameter.${name}`, () => option[name]);
+
+/**
+ * @param {any} option
+ * @param {string} name
+ * @returns {Callback | undefined}
+ */
+function readCallback(option, name) {
+  const f = get(option, name);
+  return typeof f === 'function' ? f : undefined;
+}
+
+/**
+ * @param {any} option
+ * @returns {Callbacks}
+ */
+function readCallbacks(option) {
+  return {
+    success: readCallback(option, 'success'),
+    fail: readCallback(option, 'fail'),
+    complete: readCallback(option, 'complete'),
+  };
+}
+
+/** @param {unknown} value */
+const isObject = (value) => typeof value === 'object' && value !== null && !reading('parameter', () => Array.isArray(value));
+
+/** @param {any} option */
+function readProtocols(option) {
+  const protocols = get(option, 'protocols') ?? [];
+  if (typeof protocols === 'string') return [protocols];
+  /** @type {unknown[] | undefined} */
+  const list = reading('parameter.protocols', () => (Array.isArray(protocols) ? Array.from(protocols) : undefined));
+  if (!list) throw mismatch('parameter.protocols', 'Array', protocols);
+  return list.map((each, i) => {
+    if (typeof each !== 'string') throw mismatch(`parameter.protocols[${i}]`, 'String', each);
+    return each;
+  });
+}
+
+/**
+ * Makes the header's values strings. Null and undefined are left out; other objects have no meaning there.
+ * @param {any} option
+ */
+function readHeader(option) {
+  const header = get(option, 'header') ?? {};
+  if (!isObject(header)) throw mismatch('parameter.header', 'Object', header);
+  /** @type {Array<[string, string]>} */
+  const fields = [];
+  for (const [name, value] of reading('parameter.header', () => Object.entries(header))) {
+    if (value === undefined || value === null) continue;
+    if (!['string', 'number', 'boolean', 'bigint'].includes(typeof value)) {
+      throw mismatch(`parameter.header.${name}`, 'String', value);
+    }
+    if (name.toLowerCase() === 'referer') {
+      console.warn('connectSocket: Referer is not available in header; it is not sent');
+    } else {
+      fields.push([name, String(value)]);
+    }
+  }
+  // fromEntries defines properties, so that "__proto__" is a field like any other.
+  return fields.length > 0 ? Object.fromEntries(fields) : undefined;
+}
+
+/**
+ * @param {any} option
+ * @param {string} name
+ * @returns {boolean | undefined}
+ */
+function readBoolean(option, name) {
+  const value = get(option, name);
+  return typeof value === 'boolean' ? value : undefined;
+}
+
+/**
+ * Reads a connectSocket option once, at the call: what its owner does to it later has no effect.
+ * @param {any} option
+ */
+function readCall(option) {
+  const call = {
+    type: typeName(option),
+    fault: '',
+    urlType: '',
+    url: '',
+    scheme: '',
+    host: '',
+    timeout: Number.NaN,
+    /** @type {unknown} */
+    relay: undefined,
+    /** @type {string[]} */
+    protocols: [],
+    /** What only the relay can send; undefined is not in its JSON. */
+    unsendable: {
+      /** @type {Record<string, string> | undefined} */
+      header: undefined,
+      /** @type {boolean | undefined} */
+      tcpNoDelay: undefined,
+      /** @type {boolean | undefined} */
+      perMessageDeflate: undefined,
+    },
+    /** @type {Callbacks} */
+    callbacks: {},
+  };
+  try {
+    if (!isObject(option)) return call;
+    call.type = 'Object';
+    // Each by itself: whatever is wrong with the rest, those that can be told are.
+    for (const name of /** @type {const} */ (['success', 'fail', 'complete'])) {
+      try {
+        call.callbacks[name] = readCallback(option, name);
+      } catch (fault) {
+        call.fault ||= describeFault(fault);
+      }
+    }
+    const url = get(option, 'url');
+    call.urlType = typeName(url);
+    if (typeof url === 'string') {
+      call.url = url;
+      try {
+        ({ protocol: call.scheme, host: call.host } = new URL(url));
+      } catch {} // no scheme: refused
+    } else if (call.urlType === 'String') {
+      call.urlType = 'Object'; // new String(…), or what claims to be one
+    }
+    const timeout = get(option, 'timeout');
+    if (typeof timeout === 'number') call.timeout = timeout;
+    call.relay = get(option, 'relay');
+    call.protocols = readProtocols(option);
+    call.unsendable.header = readHeader(option);
+    call.unsendable.tcpNoDelay = readBoolean(option, 'tcpNoDelay');
+    call.unsendable.perMessageDeflate = readBoolean(option, 'perMessageDeflate');
+  } catch (fault) {
+    call.fault ||= describeFault(fault);
+  }
+  return call;
+}
+
+/** @param {unknown} fault */
+const describeFault = (fault) => (fault instanceof Fault ? fault.message : describe(fault));
+
+/**
+ * Tells the callbacks of a call how it ended, then calls `then`: in a microtask, so that the caller has the
+ * returned value by then.
+ * @param {Callbacks} callbacks
+ * @param {boolean} ok
+ * @param {unknown} res
+ * @param {() => void} [then]
+ */
+function settle({ success, fail, complete }, ok, res, then = noop) {
+  queueMicrotask(() => {
+    const told = ok ? success : fail;
+    if (told) run(told, res);
+    if (complete) run(complete, res);
+    then();
+  });
+}
+
+/**
+ * The promise of a send or close that has ended. Where nobody looks at a failure it is not reported as
+ * unhandled: the promise is ours to return, not the caller's to ask for.
+ * @param {Callbacks} callbacks
+ * @param {boolean} ok
+ * @param {string} errMsg
+ */
+function outcome(callbacks, ok, errMsg) {
+  const res = { errMsg };
+  if (callbacks.success || callbacks.fail || callbacks.complete) settle(callbacks, ok, res);
+  if (ok) return Promise.resolve(res);
+  const rejected = Promise.reject(res);
+  rejected.catch(noop);
+  return rejected;
+}
+
+// Brand checks: unlike instanceof they hold across realms, and no object can pretend to have passed them.
+const brands = [ArrayBuffer.prototype, Blob.prototype].map((prototype, i) =>
+  /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(prototype, i === 0 ? 'byteLength' : 'size')).get,
+);
+
+/** @param {any} data */
+function isSendable(data) {
+  if (typeof data === 'string' || ArrayBuffer.isView(data)) return true;
+  return brands.some((brand) => {
+    try {
+      brand?.call(data);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/**
+ * Creates the bridge of one module.
+ * @param {Settings} [settings] limits and relay, read when the Go half starts
+ * @param {string} [version] of the script; a module of another version is refused
+ * @param {() => void} [begin] called by the first call that has to wait for the module
+ */
+function createBridge(settings = {}, version = '', begin = noop) {
+  /** @type {any[]} payloads on their way to a decision, or held by one */
+  const slots = [];
+  /** @type {number[]} */
+  const free = [];
+  /** @type {Map<number, Connection>} those that the Go half knows, oldest first */
+  const connections = new Map();
+  /** @type {Callback[][]} by kind, those of the global functions */
+  const globalHandlers = [[], [], [], []];
+  /** @type {Array<() => void> | null} calls that wait for the module; null once it runs or has failed */
+  let waiting = [];
+  /** @type {any} the Go half's functions that take integers */
+  let go;
+  /** @type {(name: string, ...args: unknown[]) => any} those that take or return strings */
+  let door;
+  const texts = { notOpen: '', badData: '', notConnected: '', timedOut: '', heldTooMuch: '' };
+  let failure = ''; // why no call can succeed
+  let earlySockets = 0;
+  let warned = false;
+  /** @type {(running?: unknown) => void} */
+  let markReady;
+  /** @type {(reason: Error) => void} */
+  let markFailed;
+  const ready = new Promise((resolve, reject) => {
+    markReady = resolve;
+    markFailed = reject;
+  });
+  ready.catch(noop);
+
+  /** @param {unknown} value */
+  function put(value) {
+    const slot = free.length > 0 ? /** @type {number} */ (free.pop()) : slots.length;
+    slots[slot] = value;
+    return slot;
+  }
+
+  /** @param {number} slot */
+  function take(slot) {
+    const value = slots[slot];
+    slots[slot] = undefined;
+    free.push(slot);
+    return value;
+  }
+
+  // One set of listeners for all WebSockets: each finds its connection behind the symbol.
+  /** @type {Record<string, (this: any, event: any) => void>} */
+  const listeners = {
+    open() {
+      /** @type {Connection} */
+      const c = this[TASK];
+      const { protocol } = this;
+      const now = Date.now();
+      if (!c.relayed) c.establish();
+      c.post(OPEN, {
+        header: protocol ? { 'Sec-WebSocket-Protocol': protocol } : {},
+        profile: { fetchStart: c.began, connectEnd: now, cost: now - c.began },
+      });
+    },
+    message({ data }) {
+      this[TASK].post(MESSAGE, { data }, typeof data === 'string' ? data.length : (data.byteLength ?? data.size));
+    },
+    error() {
+      this[TASK].post(ERROR, this[TASK].lost());
+    },
+    close({ code, reason, wasClean }) {
+      // Engines differ in when an error comes before an unclean close; the Go half lets one through.
+      if (!wasClean) this[TASK].post(ERROR, this[TASK].lost());
+      this[TASK].post(CLOSE, { code, reason, wasClean }, wasClean ? 1 : 0);
+    },
+  };
+
+  /** A task: what a call was given, its WebSocket and its handlers. */
+  class Connection {
+    id = 0; // until the Go half has admitted the call
+    /** @type {any} */
+    ws = null;
+    opened = false;
+    ended = false;
+    limit = 0; // milliseconds that the attempt may take
+    protocol = '';
+    errMsg = 'connectSocket:ok';
+    began = Date.now();
+    /** @type {Callback[][]} by kind */
+    handlers = [[], [], [], []];
+    /** @type {unknown[][]} by kind, what was still held when the task ended */
+    late = [[], [], [], []];
+    /** @type {Array<[number, unknown, number]> | null} events from before the promise has resolved */
+    early = [];
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    timer;
+    busy = false; // a decision is being carried out
+    again = false; // and the next is to be asked for then
+    scheduled = false; // a microtask that replays is on its way
+    /** @type {(task: any) => void} */
+    resolve = noop;
+    /** @type {(reason: any) => void} */
+    reject = noop;
+
+    /** @param {ReturnType<typeof readCall>} call */
+    constructor(call) {
+      this.call = call;
+      this.unsendable = Object.values(call.unsendable).some((value) => value !== undefined);
+      this.relayed = Boolean(settings.relay) && (this.unsendable || call.relay === 'always');
+      this.task = Object.create(taskPrototype, { [TASK]: { value: this } });
+      this.promise = new Promise((resolve, reject) => {
+        this.resolve = resolve;
+        this.reject = reject;
+      });
+      if (call.callbacks.fail || call.callbacks.complete) this.promise.catch(noop); // told, hence handled
+      Object.defineProperty(this.promise, TASK, { value: this });
+      Object.setPrototypeOf(this.promise, promisePrototype);
+    }
+
+    /** Opens the WebSocket; throws what its constructor throws. */
+    open() {
+      const ws = this.relayed
+        ? new WebSocket(/** @type {string} */ (settings.relay), RELAY_PROTOCOL)
+        : new WebSocket(this.call.url, this.call.protocols);
+      ws.binaryType = 'arraybuffer';
+      Object.defineProperty(ws, TASK, { value: this });
+      for (const kind in listeners) ws.addEventListener(kind, listeners[kind]);
+      this.ws = ws;
+    }
+
+    /** Closes the WebSocket and takes the listeners off: nothing more comes from it. */
+    detach() {
+      for (const kind in listeners) this.ws?.removeEventListener(kind, listeners[kind]);
+      this.ws?.close();
+    }
+
+    /** Opens the WebSocket while the module still loads. The Go half judges the call later all the same. */
+    openEarly() {
+      const { fault, scheme, host } = this.call;
+      if (fault || (scheme !== 'ws:' && scheme !== 'wss:')) return;
+      if (settings.domains && !settings.domains.includes(`${scheme}//${host}`)) return;
+      if (earlySockets >= (settings.maxSockets ?? 5)) return;
+      try {
+        this.open();
+        earlySockets++;
+      } catch {} // thrown again, and told, when the call is admitted
+    }
+
+    /** Lets the Go half judge the call. */
+    admit() {
+      const { type, fault, urlType, url, scheme, host, timeout, callbacks } = this.call;
+      const answer = enter(() => door('connect', type, fault, urlType, url, scheme, host, timeout, this.relayed));
+      if (failure) return this.refuse(`connectSocket:fail ${failure}`);
+      if (typeof answer === 'string') return this.refuse(answer);
+      const [id, limit] = answer;
+      this.limit = limit;
+      try {
+        if (!this.ws) this.open();
+      } catch (error) {
+        go.discard(id);
+        return this.refuse(`connectSocket:fail ${describe(error)}`);
+      }
+      this.id = id;
+      connections.set(id, this);
+      for (let old = go.evict(); old !== 0; old = go.evict()) connections.get(old)?.ws.close(1000);
+      for (let kind = OPEN; kind <= CLOSE; kind++) if (this.handlers[kind].length > 0) go.listen(id, kind);
+      const expire = () => this.post(FAILURE, { errMsg: texts.timedOut });
+      if (!this.opened) this.timer = setTimeout(expire, this.began + limit - Date.now());
+      if (this.unsendable && !this.relayed && !warned) {
+        warned = true;
+        console.warn('connectSocket: header, tcpNoDelay and perMessageDeflate need a relay; they are not sent');
+      }
+      settle(callbacks, true, { errMsg: this.errMsg, socketTaskId: id }, () => {
+        this.resolve(this.task);
+        const events = this.early ?? [];
+        this.early = null;
+        for (const event of events) this.post(...event);
+      });
+    }
+
+    /**
+     * Ends a call that is not accepted. Its methods work: they tell why.
+     * @param {string} errMsg
+     */
+    refuse(errMsg) {
+      this.errMsg = errMsg;
+      settle(this.call.callbacks, false, { errMsg }, () => this.reject({ errMsg }));
+      this.end(errMsg);
+    }
+
+    /**
+     * Ends the task without the Go half.
+     * @param {string} errMsg
+     */
+    end(errMsg) {
+      this.detach();
+      this.over();
+      this.late[ERROR].push({ errMsg });
+      this.late[CLOSE].push({ code: 1006, reason: '', wasClean: false });
+      this.schedule();
+    }
+
+    over() {
+      this.ended = true;
+      clearTimeout(this.timer);
+      connections.delete(this.id);
+    }
+
+    /** What onError tells where the browser gives no reason. */
+    lost() {
+      return { errMsg: `connectSocket:fail WebSocket connection to "${this.call.url}" ${this.opened ? 'was lost' : 'failed'}` };
+    }
+
+    /** Notes that the connection is open, through the relay to its upstream. */
+    establish() {
+      this.opened = true;
+      clearTimeout(this.timer);
+    }
+
+    /**
+     * Posts an event to the Go half and carries out what it decides.
+     * @param {number} kind
+     * @param {unknown} payload
+     * @param {number} [size]
+     */
+    post(kind, payload, size = 0) {
+      if (this.early) {
+        this.early.push([kind, payload, size]);
+        return;
+      }
+      if (this.ended) return;
+      try {
+        if (this.busy) {
+          this.again = true;
+          go.event(this.id, kind, put(payload), size, 1);
+        } else {
+          this.carryOut(go.event(this.id, kind, put(payload), size, 0));
+        }
+      } catch (error) {
+        die(error);
+      }
+    }
+
+    /**
+     * Carries out a decision and those that wait behind it; meanwhile what user code causes is only posted.
+     * @param {number} decision
+     */
+    carryOut(decision) {
+      this.busy = true;
+      this.act(decision);
+      while (this.again || decision & MORE) {
+        this.again = false;
+        decision = this.ended ? 0 : go.next(this.id);
+        this.act(decision);
+      }
+      this.busy = false;
+    }
+
+    /** @param {number} decision */
+    act(decision) {
+      const kind = (decision >> 3) & 3;
+      const slot = decision >> 8;
+      switch (decision & 7) {
+        case DELIVER: {
+          const payload = take(slot);
+          if (kind === CLOSE) this.over();
+          if (decision & OWN) callAll(this.handlers[kind], payload);
+          if (decision & GLOBAL) callAll(globalHandlers[kind], payload);
+          if (kind === CLOSE) replayNewest();
+          return;
+        }
+        case DROP:
+          take(slot);
+          return;
+        case KEEP:
+          this.late[kind].push(take(slot));
+          if (kind === CLOSE) {
+            this.over();
+            replayNewest();
+          }
+          return;
+        case ABORT:
+          this.detach();
+          this.post(CLOSE, { code: 1006, reason: '', wasClean: false });
+          return;
+        case SHED:
+          take(slot);
+          this.post(ERROR, { errMsg: texts.heldTooMuch });
+          this.ws.close(HELD_TOO_MUCH);
+          return;
+        case ASK: {
+          take(slot);
+          const { url, protocols, unsendable } = this.call;
+          this.ws.send(JSON.stringify({ url, protocols, ...unsendable, timeout: this.limit }));
+          return;
+        }
+        case ANSWER:
+          this.answered(take(slot).data);
+      }
+    }
+
+    /**
+     * Takes the relay's answer.
+     * @param {string} text
+     */
+    answered(text) {
+      /** @type {any} */
+      let answer;
+      try {
+        answer = JSON.parse(text);
+      } catch {
+        answer = { errMsg: 'connectSocket:fail the relay answered what is no JSON' };
+      }
+      if (answer.open) {
+        const { protocol = '', header = {}, profile = {} } = answer;
+        this.protocol = protocol;
+        this.establish();
+        this.post(OPEN, { header, profile });
+      } else {
+        this.post(FAILURE, { errMsg: String(answer.errMsg) });
+      }
+    }
+
+    /**
+     * Registers a handler. The first of its kind is given, in a microtask, what was held for it.
+     * @param {number} kind
+     * @param {Callback} handler
+     */
+    on(kind, handler) {
+      if (!addHandler(this.handlers[kind], handler)) return;
+      if (connections.has(this.id)) enter(() => go.listen(this.id, kind));
+      this.schedule();
+    }
+
+    schedule() {
+      if (this.scheduled) return;
+      this.scheduled = true;
+      queueMicrotask(() => {
+        this.scheduled = false;
+        this.replay();
+      });
+    }
+
+    /** Delivers what was held and has a handler now. */
+    replay() {
+      if (this.ended) {
+        for (let kind = OPEN; kind <= CLOSE; kind++) {
+          if (this.handlers[kind].length === 0) continue;
+          for (const payload of this.late[kind].splice(0)) callAll(this.handlers[kind], payload);
+        }
+      } else if (this.busy) {
+        this.again = true;
+      } else if (!this.early) {
+        enter(() => this.carryOut(go.next(this.id)));
+      }
+    }
+
+    /**
+     * @param {any} option
+     * @param {string} api the function's name, for errMsg
+     * @returns {Promise<{ errMsg: string }>}
+     */
+    send(option, api) {
+      if (waiting) return later(() => this.send(option, api));
+      /** @type {Callbacks} */
+      let callbacks = {};
+      let data;
+      try {
+        if (!isObject(option)) throw mismatch('parameter', 'Object', option);
+        callbacks = readCallbacks(option);
+        data = get(option, 'data');
+      } catch (fault) {
+        return outcome(callbacks, false, `${api}:fail parameter error: ${describeFault(fault)}`);
+      }
+      if (!isSendable(data)) return outcome(callbacks, false, `${api}:fail ${texts.badData}${typeName(data)}`);
+      try {
+        if (this.ended || go.send(this.id, this.ws.readyState) !== 1) {
+          return outcome(callbacks, false, `${api}:fail ${texts.notOpen}`);
+        }
+        this.ws.send(data);
+      } catch (error) {
+        return outcome(callbacks, false, `${api}:fail ${describe(error)}`);
+      }
+      return outcome(callbacks, true, 'sendSocketMessage:ok');
+    }
+
+    /**
+     * @param {any} option
+     * @returns {Promise<{ errMsg: string }>}
+     */
+    close(option = {}) {
+      if (waiting) return later(() => this.close(option));
+      /** @type {Callbacks} */
+      let callbacks = {};
+      let fault = '';
+      let code = 1000;
+      let reason = '';
+      try {
+        if (!isObject(option)) throw mismatch('parameter', 'Object', option);
+        callbacks = readCallbacks(option);
+        code = get(option, 'code') ?? 1000;
+        if (typeof code !== 'number') throw mismatch('parameter.code', 'Number', code);
+        reason = get(option, 'reason') ?? '';
+        if (typeof reason !== 'string') throw mismatch('parameter.reason', 'String', reason);
+      } catch (thrown) {
+        fault = describeFault(thrown);
+        code = 1000;
+        reason = '';
+      }
+      if (!this.ended) {
+        const answer = enter(() => door('close', this.id, fault, code, new TextEncoder().encode(reason).length));
+        if (typeof answer === 'string') return outcome(callbacks, false, answer);
+        if (answer) {
+          this.ws.close(code, reason);
+          replayNewest();
+        }
+      }
+      return outcome(callbacks, true, 'closeSocket:ok');
+    }
+
+    get readyState() {
+      if (this.ended) return 3;
+      if (this.id === 0) return 0;
+      const { readyState } = this.ws;
+      const state = enter(() => go.state(this.id));
+      // The WebSocket knows first that the peer is closing; that it is open says nothing of a relay's upstream.
+      return readyState > 1 ? Math.max(readyState, state) : state;
+    }
+  }
+
+  /**
+   * Calls into the Go half; if that throws, the module is dead.
+   * @template T
+   * @param {() => T} f
+   * @returns {T | 0}
+   */
+  function enter(f) {
+    try {
+      return f();
+    } catch (error) {
+      die(error);
+      return 0;
+    }
+  }
+
+  /**
+   * Ends every task: the Go half is gone. Calls after that fail.
+   * @param {unknown} why
+   */
+  function die(why) {
+    if (failure) return;
+    const errMsg = `connectSocket:fail the module has died: ${describe(why)}`;
+    const live = [...connections.values()];
+    fail(new Error(errMsg.slice('connectSocket:fail '.length)));
+    slots.length = 0;
+    free.length = 0;
+    for (const c of live) c.end(errMsg);
+    if (live.length > 0) {
+      callAll(globalHandlers[ERROR], { errMsg });
+      callAll(globalHandlers[CLOSE], { code: 1006, reason: '', wasClean: false });
+    }
+  }
+
+  /** Settles what waited for the module. */
+  function flush() {
+    const calls = waiting ?? [];
+    waiting = null;
+    for (const call of calls) call();
+  }
+
+  /**
+   * Refuses all calls from now on, and those that wait.
+   * @param {Error} why
+   */
+  function fail(why) {
+    failure = why.message;
+    markFailed(why);
+    flush();
+  }
+
+  /**
+   * @param {Callback[]} handlers
+   * @param {unknown} payload
+   */
+  function callAll(handlers, payload) {
+    // None is ever removed, and one that is added meanwhile is not for this payload.
+    for (let i = 0, n = handlers.length; i < n; i++) run(handlers[i], payload);
+  }
+
+  /**
+   * @param {Callback[]} handlers
+   * @param {Callback} handler
+   * @returns whether it is the first
+   */
+  function addHandler(handlers, handler) {
+    if (typeof handler !== 'function') {
+      console.warn(`connectSocket: a handler should be Function instead of ${typeName(handler)}; it is ignored`);
+      return false;
+    }
+    return !handlers.includes(handler) && handlers.push(handler) === 1;
+  }
+
+  /** The task that the global functions are for, if there is one. */
+  const newest = () => (failure ? undefined : connections.get(enter(() => go.newest())));
+
+  /** A slot came back: the handlers of the global functions may now be an older task's. */
+  function replayNewest() {
+    if (globalHandlers.some((handlers) => handlers.length > 0)) newest()?.schedule();
+  }
+
+  /**
+   * Makes a call when the module runs, or has failed.
+   * @param {() => Promise<{ errMsg: string }>} call
+   * @returns {Promise<{ errMsg: string }>}
+   */
+  function later(call) {
+    const promise = new Promise((resolve) => waiting?.push(() => resolve(call())));
+    promise.catch(noop);
+    return promise;
+  }
+
+  /** @type {PropertyDescriptorMap & ThisType<any>} */
+  const members = {
+    send: method(function (option) {
+      return this[TASK].send(option, 'SocketTask.send');
+    }),
+    close: method(function (option) {
+      return this[TASK].close(option);
+    }),
+    onOpen: method(function (handler) {
+      this[TASK].on(OPEN, handler);
+    }),
+    onMessage: method(function (handler) {
+      this[TASK].on(MESSAGE, handler);
+    }),
+    onError: method(function (handler) {
+      this[TASK].on(ERROR, handler);
+    }),
+    onClose: method(function (handler) {
+      this[TASK].on(CLOSE, handler);
+    }),
+    readyState: getter((c) => c.readyState),
+    socketTaskId: getter((c) => c.id),
+    errMsg: getter((c) => c.errMsg),
+    protocol: getter((c) => (c.relayed ? c.protocol : (c.ws?.protocol ?? ''))),
+    bufferedAmount: getter((c) => c.ws?.bufferedAmount ?? 0),
+    ws: getter((c) => c.ws),
+    CONNECTING: { value: 0, enumerable: true },
+    OPEN: { value: 1, enumerable: true },
+    CLOSING: { value: 2, enumerable: true },
+    CLOSED: { value: 3, enumerable: true },
+  };
+  const taskPrototype = Object.create(Object.prototype, members);
+  const promisePrototype = Object.create(Promise.prototype, members);
+
+  /**
+   * @param {(this: any, argument: any) => unknown} value
+   * @returns {PropertyDescriptor}
+   */
+  function method(value) {
+    return { value, writable: true, configurable: true, enumerable: true };
+  }
+
+  /**
+   * @param {(c: Connection) => unknown} read
+   * @returns {PropertyDescriptor}
+   */
+  function getter(read) {
+    return {
+      /** @this {any} */
+      get() {
+        return read(this[TASK]);
+      },
+      configurable: true,
+      enumerable: true,
+    };
+  }
+
+  /** @param {unknown} option */
+  function connectSocket(option) {
+    const c = new Connection(readCall(option));
+    if (waiting) {
+      begin();
+      c.openEarly();
+      waiting.push(() => c.admit());
+    } else {
+      c.admit();
+    }
+    return c.promise;
+  }
+
+  /**
+   * @param {any} option
+   * @param {string} api
+   * @param {(c: Connection) => Promise<{ errMsg: string }>} call
+   * @returns {Promise<{ errMsg: string }>}
+   */
+  function withNewest(option, api, call) {
+    if (waiting) return later(() => withNewest(option, api, call));
+    const c = newest();
+    if (c) return call(c);
+    /** @type {Callbacks} */
+    let callbacks = {};
+    try {
+      callbacks = readCallbacks(option ?? {});
+    } catch {} // there is nobody to tell
+    return outcome(callbacks, false, `${api}:fail ${failure || texts.notConnected}`);
+  }
+
+  /**
+   * @param {number} kind
+   * @returns {(handler: Callback) => void}
+   */
+  const onSocket = (kind) => (handler) => {
+    if (!addHandler(globalHandlers[kind], handler) || waiting || failure) return;
+    enter(() => go.listen(0, kind));
+    for (const c of connections.values()) c.schedule();
+  };
+
+  const family = {
+    connectSocket,
+    /** @param {any} option */
+    sendSocketMessage: (option) => withNewest(option, 'sendSocketMessage', (c) => c.send(option, 'sendSocketMessage')),
+    /** @param {any} [option] */
+    closeSocket: (option) => withNewest(option, 'closeSocket', (c) => c.close(option)),
+    onSocketOpen: onSocket(OPEN),
+    onSocketMessage: onSocket(MESSAGE),
+    onSocketError: onSocket(ERROR),
+    onSocketClose: onSocket(CLOSE),
+  };
+
+  const bridge = {
+    family,
+    ready,
+    fail,
+    die,
+
+    /** @type {any} the instance's exports, where the loader has them */
+    exports: undefined,
+
+    /**
+     * Puts connectSocket and the family on an object.
+     * @template {object} T
+     * @param {T} target
+     */
+    install: (target) => Object.assign(target, family),
+
+    /** What the bridge holds. */
+    stats: () => ({ tasks: connections.size, slots: slots.length, slotsInUse: slots.length - free.length }),
+
+    /**
+     * Called by the Go half once, when it can be entered.
+     * @param {string} itsVersion
+     * @param {(name: string, ...args: unknown[]) => any} itsDoor
+     * @param {string[]} itsTexts
+     */
+    start(itsVersion, itsDoor, ...itsTexts) {
+      if (version && itsVersion !== version) {
+        fail(new Error(`the module is of version ${itsVersion || 'unknown'}, the script of ${version}`));
+        return;
+      }
+      door = itsDoor;
+      // Without the exports every function is entered by the door.
+      go = bridge.exports ?? new Proxy({}, { get: (_, name) => door.bind(undefined, String(name)) });
+      [texts.notOpen, texts.badData, texts.notConnected, texts.timedOut, texts.heldTooMuch] = itsTexts;
+      globalThis.connectSocket = /** @type {any} */ (connectSocket);
+      // Not before Go has returned: nothing of the page runs with Go on the stack.
+      queueMicrotask(() => {
+        const { maxSockets = 0, onLimit, maxHeldBytes = 0, maxHeldMessages = 0, domains = [] } = settings;
+        door('configure', maxSockets, onLimit === 'replace', maxHeldBytes, maxHeldMessages, ...domains);
+        for (let kind = OPEN; kind <= CLOSE; kind++) if (globalHandlers[kind].length > 0) go.listen(0, kind);
+        flush();
+        markReady();
+      });
+    },
+  };
+  return bridge;
+}
+
+export { createBridge };

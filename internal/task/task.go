@@ -1,0 +1,196 @@
+package task
+
+// State is a task's readyState, with the values of the WHATWG WebSocket.
+type State int32
+
+// The states, in the only order in which a task goes through them.
+const (
+	Connecting State = iota
+	Opened
+	Closing
+	Closed
+)
+
+// backlog is how many events a task's channel takes before they overflow into
+// a slice. More than one waits only while a handler runs that causes events.
+const backlog = 16
+
+type task struct {
+	id    int32
+	set   *Set
+	state State
+
+	events   chan Event // posted, not yet judged
+	overflow queue      // posted when the channel was full
+
+	listens uint8          // kinds that have a handler of the task's own, a bit each
+	held    [handled]queue // waiting for a handler
+	order   uint32         // of the next held event
+	bytes   int            // held in messages
+
+	relayed   bool // the WebSocket leads to the relay
+	asked     bool // and the request has been sent
+	abandoned bool // closed by the user while connecting
+	failed    bool // an Error has been accepted
+	shed      bool // too much was held; later messages are dropped
+}
+
+// post puts e on the channel without ever blocking.
+func (t *task) post(e Event) {
+	if t.overflow.len() == 0 {
+		select {
+		case t.events <- e:
+			return
+		default:
+		}
+	}
+	t.overflow.push(e)
+}
+
+func (t *task) take() (Event, bool) {
+	select {
+	case e := <-t.events:
+		return e, true
+	default:
+	}
+	if t.overflow.len() > 0 {
+		return t.overflow.pop(), true
+	}
+	return Event{}, false
+}
+
+// next gives the next decision: first what was held and is wanted now, then
+// what has been posted. Once closed, the task lets go of all it held.
+func (t *task) next() Decision {
+	for {
+		if q := t.oldest(); q != nil {
+			e := q.pop()
+			if e.Kind == Message {
+				t.bytes -= int(e.Size)
+			}
+			if t.wants(e.Kind) {
+				return t.deliver(e)
+			}
+			return Decision{Verb: Keep, Kind: e.Kind, Slot: e.Slot}
+		}
+		e, ok := t.take()
+		if !ok {
+			return Decision{}
+		}
+		if d := t.judge(e); d.Verb != None {
+			return d
+		}
+	}
+}
+
+// more tells whether next has anything to look at.
+func (t *task) more() bool {
+	return len(t.events) > 0 || t.overflow.len() > 0 || t.oldest() != nil
+}
+
+// oldest finds the queue whose first event has waited longest, among the kinds
+// that have a handler now; once closed, among all.
+func (t *task) oldest() *queue {
+	var found *queue
+	for k := range t.held {
+		q := &t.held[k]
+		if q.len() == 0 || found != nil && found.first().order < q.first().order {
+			continue
+		}
+		if t.state == Closed || t.wants(Kind(k)) {
+			found = q
+		}
+	}
+	return found
+}
+
+// judge decides about one event. None means that it was held.
+func (t *task) judge(e Event) Decision {
+	if t.state == Closed {
+		return Decision{Verb: Drop, Slot: e.Slot}
+	}
+	switch e.Kind {
+	case Open:
+		if t.state != Connecting {
+			break
+		}
+		if t.relayed && !t.asked {
+			t.asked = true
+			return Decision{Verb: Ask, Slot: e.Slot}
+		}
+		t.state = Opened
+		return t.accept(e)
+	case Message:
+		if t.state == Connecting && t.asked {
+			return Decision{Verb: Answer, Slot: e.Slot}
+		}
+		if t.state == Connecting || t.abandoned || t.shed {
+			break
+		}
+		if !t.wants(Message) && t.full(e) {
+			t.shed = true
+			return Decision{Verb: Shed, Slot: e.Slot}
+		}
+		return t.accept(e)
+	case Error:
+		if t.abandoned || t.failed {
+			break
+		}
+		t.failed = true
+		return t.accept(e)
+	case Failure:
+		if t.state != Connecting || t.failed {
+			break
+		}
+		t.failed = true
+		e.Kind = Error
+		t.hold(e)
+		return Decision{Verb: Abort}
+	case Close:
+		t.state = Closed
+		t.set.releaseSlot(t)
+		t.hold(e) // behind all that is held, so that next lets go of that first
+		return Decision{}
+	}
+	return Decision{Verb: Drop, Slot: e.Slot}
+}
+
+// accept delivers e, or holds it where its kind has no handler. next judges
+// only when nothing held is wanted, so delivering now keeps the order.
+func (t *task) accept(e Event) Decision {
+	if !t.wants(e.Kind) {
+		t.hold(e)
+		return Decision{}
+	}
+	return t.deliver(e)
+}
+
+func (t *task) deliver(e Event) Decision {
+	bit := uint8(1) << e.Kind
+	return Decision{
+		Verb:   Deliver,
+		Kind:   e.Kind,
+		Slot:   e.Slot,
+		Own:    t.listens&bit != 0,
+		Global: t.set.listens&bit != 0 && t.set.bound(t),
+	}
+}
+
+func (t *task) wants(k Kind) bool {
+	bit := uint8(1) << k
+	return t.listens&bit != 0 || t.set.listens&bit != 0 && t.set.bound(t)
+}
+
+func (t *task) full(e Event) bool {
+	l := &t.set.limits
+	return t.held[Message].len() >= l.MaxHeldMessages || t.bytes+int(e.Size) > l.MaxHeldBytes
+}
+
+func (t *task) hold(e Event) {
+	e.order = t.order
+	t.order++
+	t.held[e.Kind].push(e)
+	if e.Kind == Message {
+		t.bytes += int(e.Size)
+	}
+}

@@ -1,0 +1,60 @@
+/**
+ * Writes web/dist from a built connectsocket.wasm, given as the first argument: the two scripts, the types,
+ * the module with its compressed forms, and the playground.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const web = fileURLToPath(new URL('.', import.meta.url));
+const dist = join(web, 'dist');
+const wasm = readFileSync(process.argv[2]);
+const { version } = JSON.parse(readFileSync(join(web, 'package.json'), 'utf8'));
+const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
+
+/**
+ * wasm_exec.js of the toolchain that built the module, as a function whose parameter shadows the global object:
+ * it finds fs, process and path there, and leaves Go there.
+ * @type {import('esbuild').Plugin}
+ */
+const wasmExec = {
+  name: 'go:wasm_exec',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^go:wasm_exec$/ }, ({ path }) => ({ path, namespace: 'go' }));
+    onLoad({ filter: /.*/, namespace: 'go' }, () => ({
+      contents: `export default function (globalThis) {\n${readFileSync(join(goroot, 'lib/wasm/wasm_exec.js'), 'utf8')}\nreturn globalThis.Go;\n}`,
+    }));
+  },
+};
+
+/** @param {import('esbuild').BuildOptions} options */
+const bundle = (options) =>
+  build({
+    bundle: true,
+    minify: true,
+    target: ['es2022'],
+    sourcemap: 'linked',
+    legalComments: 'inline',
+    define: { VERSION: JSON.stringify(version), WASM_BYTES: String(wasm.length) },
+    plugins: [wasmExec],
+    logLevel: 'warning',
+    ...options,
+  });
+
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist, { recursive: true });
+await bundle({ entryPoints: [join(web, 'classic.js')], outfile: join(dist, 'connectsocket.js'), format: 'iife' });
+await bundle({ entryPoints: [join(web, 'module.js')], outfile: join(dist, 'connectsocket.mjs'), format: 'esm' });
+cpSync(join(web, 'connectsocket.d.ts'), join(dist, 'connectsocket.d.ts'));
+
+writeFileSync(join(dist, 'connectsocket.wasm'), wasm);
+const brotli = brotliCompressSync(wasm, {
+  params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: wasm.length },
+});
+const gzip = gzipSync(wasm, { level: 9 });
+writeFileSync(join(dist, 'connectsocket.wasm.br'), brotli);
+writeFileSync(join(dist, 'connectsocket.wasm.gz'), gzip);
+console.log(`connectsocket.wasm: ${wasm.length} bytes, gzip ${gzip.length}, brotli ${brotli.length}`);

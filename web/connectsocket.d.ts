@@ -1,0 +1,212 @@
+/** Types of connectsocket, after the documented API of Taro and WeChat. */
+
+/** How a call ended: `connectSocket:ok`, or `…:fail` and why. */
+export interface Result {
+  errMsg: string;
+}
+
+/** Callbacks of a call: `success` or `fail`, then `complete`, each once. What is no function is ignored. */
+export interface Callbacks<R extends Result = Result> {
+  success?: (res: R) => void;
+  fail?: (res: Result) => void;
+  complete?: (res: Result) => void;
+}
+
+export interface ConnectResult extends Result {
+  socketTaskId: number;
+}
+
+export interface ConnectOption extends Callbacks<ConnectResult> {
+  /** A `ws:` or `wss:` URL. */
+  url: string;
+  /** Request header, sent through the relay. Its values are made strings; Referer is dropped. */
+  // biome-ignore lint/suspicious/noExplicitAny: as the documented API has it
+  header?: Record<string, any>;
+  /** Subprotocols to offer. */
+  protocols?: string[] | string;
+  /** TCP_NODELAY of the upstream connection, set through the relay. */
+  tcpNoDelay?: boolean;
+  /** Compression of the upstream connection, negotiated through the relay. */
+  perMessageDeflate?: boolean;
+  /** Accepted; a browser has no choice of networks. */
+  forceCellularNetwork?: boolean;
+  /** Milliseconds that connecting may take; 60000 by default. */
+  timeout?: number;
+  /** `always` takes the relay even for a call that a browser could make alone. */
+  relay?: 'always';
+}
+
+export interface SendOption extends Callbacks {
+  data: string | ArrayBuffer | ArrayBufferView | Blob;
+}
+
+export interface CloseOption extends Callbacks {
+  /** 1000, the default, or 3000 to 4999. */
+  code?: number;
+  /** At most 123 bytes of UTF-8. */
+  reason?: string;
+}
+
+/** Clock of the handshake: times in milliseconds since 1970, durations in milliseconds; those that are known. */
+export interface Profile {
+  fetchStart?: number;
+  domainLookUpStart?: number;
+  domainLookUpEnd?: number;
+  connectStart?: number;
+  connectEnd?: number;
+  /** TCP and TLS together. */
+  rtt?: number;
+  handshakeCost?: number;
+  cost?: number;
+}
+
+export interface OpenResult {
+  /** The upstream's response header through the relay; else the subprotocol, where one was negotiated. */
+  header: Record<string, string>;
+  profile: Profile;
+}
+
+export interface MessageResult<T = string | ArrayBuffer> {
+  data: T;
+}
+
+export interface CloseResult {
+  code: number;
+  reason: string;
+  wasClean: boolean;
+}
+
+/** One connection. */
+export interface SocketTask {
+  /**
+   * Sends a message. Views send their window only.
+   * @returns a promise of `sendSocketMessage:ok`; it rejects where the task is not open or the data is of
+   * another type, which is never reported as an unhandled rejection
+   */
+  send(option: SendOption): Promise<Result>;
+  /**
+   * Closes the connection and frees its slot at once; the code and the reason reach the server. On a closing
+   * or closed task it succeeds without effect; while connecting it abandons the attempt, without onError.
+   * @returns a promise of `closeSocket:ok`; it rejects where the code or the reason is not allowed, and the
+   * connection stays
+   */
+  close(option?: CloseOption): Promise<Result>;
+  /**
+   * Handlers accumulate; the same function twice is called once. The first of a kind is given, in a microtask,
+   * the events that came before it.
+   */
+  onOpen(handler: (res: OpenResult) => void): void;
+  onMessage<T = string | ArrayBuffer>(handler: (res: MessageResult<T>) => void): void;
+  onError(handler: (res: Result) => void): void;
+  /** Called exactly once for each task, as its last event. */
+  onClose(handler: (res: CloseResult) => void): void;
+  readonly readyState: number;
+  readonly CONNECTING: number;
+  readonly OPEN: number;
+  readonly CLOSING: number;
+  readonly CLOSED: number;
+  readonly socketTaskId: number;
+  readonly errMsg: string;
+  /** The subprotocol that was negotiated, or empty. */
+  readonly protocol: string;
+  /** Bytes that were sent and have not left the browser. */
+  readonly bufferedAmount: number;
+  /** The browser's WebSocket, which leads to the relay where that is used; null on a refused call. */
+  readonly ws: WebSocket;
+}
+
+/** The promise of a task, usable as the task itself at once. */
+export interface SocketTaskPromise extends Promise<SocketTask>, SocketTask {}
+
+/**
+ * Opens a WebSocket.
+ * @returns a promise of its task, with the task's own methods; it resolves when the call is accepted, not when
+ * the connection is open, and rejects with `{ errMsg }` where it is refused
+ */
+export function connectSocket(option: ConnectOption): SocketTaskPromise;
+
+/** The functions below are for the newest task that is connecting or open, beside its own. */
+export function sendSocketMessage(option: SendOption): Promise<Result>;
+export function closeSocket(option?: CloseOption): Promise<Result>;
+export function onSocketOpen(handler: (res: OpenResult) => void): void;
+export function onSocketMessage<T = string | ArrayBuffer>(handler: (res: MessageResult<T>) => void): void;
+export function onSocketError(handler: (res: Result) => void): void;
+export function onSocketClose(handler: (res: CloseResult) => void): void;
+
+export interface Family {
+  connectSocket: typeof connectSocket;
+  sendSocketMessage: typeof sendSocketMessage;
+  closeSocket: typeof closeSocket;
+  onSocketOpen: typeof onSocketOpen;
+  onSocketMessage: typeof onSocketMessage;
+  onSocketError: typeof onSocketError;
+  onSocketClose: typeof onSocketClose;
+}
+
+/** Puts connectSocket and its family on an object, `Taro` or `wx` for example, and returns it. */
+export function install<T extends object>(target: T): T & Family;
+
+export interface Settings {
+  /** URL of a relay: with it header, tcpNoDelay and perMessageDeflate are honoured. */
+  relay?: string;
+  /** How many connections may be live at once; 5 by default. */
+  maxSockets?: number;
+  /** What one connection more does: fails, the default, or replaces the oldest. */
+  onLimit?: 'fail' | 'replace';
+  /** The only hosts that may be connected to, as `wss://a.example`; all where it is absent. */
+  domains?: string[];
+  /** How much one task holds until it has an onMessage handler; 16 MiB and 10,000 by default. */
+  maxHeldBytes?: number;
+  maxHeldMessages?: number;
+}
+
+export interface Progress {
+  /** Bytes of the module that have arrived, uncompressed. */
+  loaded: number;
+  total: number;
+}
+
+export interface LoadOption extends Settings {
+  /** URL of connectsocket.wasm; beside this script by default. */
+  wasm?: string | URL;
+  /** Called as the module arrives. */
+  onProgress?: (progress: Progress) => void;
+}
+
+/**
+ * Loads the module, once in a page: later calls return the same promise. Without it the first connectSocket
+ * loads with the defaults.
+ * @returns a promise that resolves when the module runs and rejects with the reason when it cannot
+ */
+export function load(option?: LoadOption): Promise<void>;
+
+/** Resolves when the module runs; rejects when it cannot. It does not start loading. */
+export const ready: Promise<void>;
+
+export interface Stats {
+  /** Tasks that have not ended. */
+  tasks: number;
+  /** Size of the table in which payloads wait, and how much of it is in use. */
+  slots: number;
+  slotsInUse: number;
+  /** Bytes of the module's memory; 0 before it runs. */
+  memory: number;
+  /** JavaScript values that Go refers to. */
+  values: number;
+}
+
+/** What the module holds now: none of it grows with the number of messages. */
+export function stats(): Stats;
+
+/** What the classic script puts on the global connectSocket. */
+export interface Api extends Family {
+  load: typeof load;
+  ready: typeof ready;
+  install: typeof install;
+  stats: typeof stats;
+}
+
+declare global {
+  // biome-ignore lint/style/noVar: a global of the page
+  var connectSocket: typeof import('./connectsocket.js').connectSocket & Api;
+}

@@ -1,0 +1,147 @@
+import { createBridge } from '../internal/jsbridge/bridge.js';
+// The toolchain's own file as a function of the global object that it is to see: see build.mjs.
+import wasmExec from 'go:wasm_exec';
+
+/**
+ * @typedef {import('./connectsocket.js').LoadOption} LoadOption
+ * @typedef {import('./connectsocket.js').Api} Api
+ */
+
+// The same for every copy of this script on a page, so that there is one module.
+const MARK = Symbol.for('connectsocket');
+
+/**
+ * Gives the page's connectSocket and all that goes with it; the first copy of the script makes it.
+ * @param {string | URL} beside URL of the module where load is given none
+ * @returns {Api}
+ */
+export function connectsocket(beside) {
+  // @ts-expect-error: the mark is ours
+  const present = globalThis.connectSocket?.[MARK];
+  if (present) return present;
+
+  /** @type {import('./connectsocket.js').Settings} */
+  const settings = {};
+  const bridge = createBridge(settings, VERSION, () => load());
+  /** @type {Promise<void> | undefined} */
+  let loading;
+  /** @type {any} */
+  let program;
+
+  /** @param {LoadOption} [option] */
+  function load({ wasm = beside, onProgress, ...limits } = {}) {
+    if (!loading) {
+      Object.assign(settings, checked(limits));
+      loading = start(new URL(wasm, base()), onProgress).catch((error) => {
+        bridge.fail(error instanceof Error ? error : new Error(String(error)));
+        throw error;
+      });
+      loading.catch(() => {}); // every call tells it
+    } else if (Object.keys(limits).length > 0) {
+      console.warn('connectSocket: the module is loading already; these settings come too late', limits);
+    }
+    return loading;
+  }
+
+  /**
+   * @param {URL} url
+   * @param {LoadOption['onProgress']} onProgress
+   */
+  async function start(url, onProgress) {
+    if (typeof WebAssembly !== 'object') throw new Error('this page has no WebAssembly');
+    const Go = wasmExec(goGlobal(bridge));
+    program = new Go();
+    const { instance } = await instantiate(url, program.importObject, onProgress);
+    bridge.exports = instance.exports;
+    program.run(instance).then(
+      () => bridge.die(new Error('it has exited')),
+      (/** @type {unknown} */ error) => bridge.die(error),
+    );
+    await bridge.ready;
+  }
+
+  const api = {
+    load,
+    ready: bridge.ready,
+    stats: () => ({
+      ...bridge.stats(),
+      memory: program?._inst?.exports.mem.buffer.byteLength ?? 0,
+      values: program?._values?.length ?? 0,
+    }),
+    ...bridge.family,
+    install: bridge.install,
+  };
+  Object.defineProperty(Object.assign(bridge.family.connectSocket, api), MARK, { value: api });
+  globalThis.connectSocket = /** @type {any} */ (bridge.family.connectSocket);
+  return /** @type {Api} */ (/** @type {unknown} */ (api));
+}
+
+/** What relative URLs in settings are relative to. */
+const base = () => globalThis.document?.baseURI ?? globalThis.location?.href;
+
+/**
+ * Makes URLs of settings absolute and throws on what they cannot be.
+ * @param {import('./connectsocket.js').Settings} limits
+ */
+function checked(limits) {
+  const { relay, domains } = limits;
+  const settings = { ...limits };
+  if (relay !== undefined) {
+    const url = new URL(relay, base());
+    settings.relay = url.href.replace(/^http/, 'ws');
+  }
+  if (domains !== undefined) {
+    settings.domains = domains.map((domain) => {
+      const { protocol, host } = new URL(domain);
+      return `${protocol}//${host}`;
+    });
+  }
+  return settings;
+}
+
+/**
+ * The global object as Go and wasm_exec.js are to see it: what they need of the page's, and a place for the
+ * rest, so that nothing is left on the page's own.
+ * @param {object} bridge
+ */
+function goGlobal(bridge) {
+  const { Object, Array, Uint8Array, crypto, performance, TextEncoder, TextDecoder } = globalThis;
+  return { Object, Array, Uint8Array, crypto, performance, TextEncoder, TextDecoder, connectsocketBridge: bridge };
+}
+
+/**
+ * @param {URL} url
+ * @param {WebAssembly.Imports} imports
+ * @param {LoadOption['onProgress']} onProgress
+ * @returns {Promise<WebAssembly.WebAssemblyInstantiatedSource>}
+ */
+async function instantiate(url, imports, onProgress) {
+  const response = await fetch(url, { credentials: 'same-origin' });
+  if (!response.ok) throw new Error(`${url} answered ${response.status} ${response.statusText}`.trim());
+  // A clone is read beside, not a wrapped body: only the fetched response itself finds its compiled code cached.
+  const watched = onProgress && response.body ? watch(response.clone(), onProgress) : undefined;
+  // Streaming compilation insists on the MIME type; a server that gives another must still do.
+  const streams = WebAssembly.instantiateStreaming && /^application\/wasm\b/i.test(response.headers.get('content-type') ?? '');
+  const [source] = await Promise.all([
+    streams
+      ? WebAssembly.instantiateStreaming(response, imports)
+      : response.arrayBuffer().then((bytes) => WebAssembly.instantiate(bytes, imports)),
+    watched,
+  ]);
+  return source;
+}
+
+/**
+ * @param {Response} response
+ * @param {NonNullable<LoadOption['onProgress']>} onProgress
+ */
+async function watch({ body }, onProgress) {
+  if (!body) return;
+  const reader = body.getReader();
+  let loaded = 0;
+  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+    loaded += chunk.value.byteLength;
+    // Content-Length counts what is compressed.
+    onProgress({ loaded, total: Math.max(loaded, WASM_BYTES) });
+  }
+}

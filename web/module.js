@@ -1,0 +1,15 @@
+import { connectsocket } from './loader.js';
+
+export const {
+  load,
+  ready,
+  install,
+  stats,
+  connectSocket,
+  sendSocketMessage,
+  closeSocket,
+  onSocketOpen,
+  onSocketMessage,
+  onSocketError,
+  onSocketClose,
+} = connectsocket(new URL('connectsocket.wasm', import.meta.url));
