@@ -2,4 +2,4 @@ module connectsocket
 
 go 1.26.8
 
-require nhooyr.io/websocket v1.8.17 // indirect
+require nhooyr.io/websocket v1.8.17
