@@ -96,7 +96,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// Not through AcceptOptions: that would not answer with one that was not offered.
 		w.Header().Set("Sec-WebSocket-Protocol", rep.Protocol)
 	}
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	hijack := &hijacker{ResponseWriter: w}
+	conn, err := websocket.Accept(hijack, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true,
 		CompressionMode:    o.compression,
 	})
@@ -106,12 +107,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rep.Opened = true
 	conn.SetReadLimit(-1)
 
-	var pushing sync.WaitGroup
-	defer pushing.Wait()
+	s := &session{options: o, conn: conn, wire: hijack.conn, report: rep}
+	defer s.pushing.Wait()
 	defer conn.CloseNow()
-	defer context.AfterFunc(r.Context(), func() { conn.Close(websocket.StatusGoingAway, "") })()
+	defer context.AfterFunc(r.Context(), func() { s.close(websocket.StatusGoingAway, "") })()
 	// A context that ends drops the connection without a close frame, hence one that does not.
-	err = o.converse(context.WithoutCancel(r.Context()), conn, &pushing, rep)
+	err = s.run(context.WithoutCancel(r.Context()))
 	var ce websocket.CloseError
 	if errors.As(err, &ce) {
 		rep.Code, rep.Reason = int(ce.Code), ce.Reason
@@ -130,63 +131,73 @@ func choose(want string, header http.Header) string {
 	return want
 }
 
-// converse does on an open connection what o asks, counting in rep, until either side ends it. The error
-// wraps a websocket.CloseError when the client sent a close frame.
-func (o *options) converse(ctx context.Context, conn *websocket.Conn, pushing *sync.WaitGroup, rep *report) error {
-	if o.headers {
-		msg, err := json.Marshal(rep.Header)
+// A session is an open connection.
+type session struct {
+	options
+	conn    *websocket.Conn
+	wire    *sealable
+	report  *report
+	pushing sync.WaitGroup
+}
+
+// run does what the options ask until either side ends the connection. The error wraps a
+// websocket.CloseError when the client sent a close frame.
+func (s *session) run(ctx context.Context) error {
+	if s.headers {
+		msg, err := json.Marshal(s.report.Header)
 		if err != nil {
 			return fmt.Errorf("encode headers: %w", err)
 		}
-		if err := conn.Write(ctx, websocket.MessageText, msg); err != nil {
+		if err := s.conn.Write(ctx, websocket.MessageText, msg); err != nil {
 			return fmt.Errorf("send headers: %w", err)
 		}
 	}
-	pushing.Go(func() { o.sendPushed(ctx, conn) })
+	s.pushing.Go(func() { s.sendPushed(ctx) })
 	for {
-		if o.closes && rep.Messages == o.after {
-			pushing.Wait() // nothing may follow the close frame
-			return o.end(conn)
+		if s.closes && s.report.Messages == s.after {
+			s.pushing.Wait()
+			return s.close(s.code, s.reason)
 		}
-		typ, msg, err := conn.Read(ctx)
+		typ, msg, err := s.conn.Read(ctx)
 		if err != nil {
-			return fmt.Errorf("read message %d: %w", rep.Messages, err)
+			return fmt.Errorf("read message %d: %w", s.report.Messages, err)
 		}
-		rep.Messages++
-		if err := conn.Write(ctx, typ, msg); err != nil {
-			return fmt.Errorf("echo message %d: %w", rep.Messages-1, err)
+		s.report.Messages++
+		if err := s.conn.Write(ctx, typ, msg); err != nil {
+			return fmt.Errorf("echo message %d: %w", s.report.Messages-1, err)
 		}
 	}
 }
 
 // sendPushed sends the numbered messages, or as many as the connection lives for.
-func (o *options) sendPushed(ctx context.Context, conn *websocket.Conn) {
-	msg := make([]byte, o.size)
-	if o.pushType == websocket.MessageText {
+func (s *session) sendPushed(ctx context.Context) {
+	msg := make([]byte, s.size)
+	if s.pushType == websocket.MessageText {
 		for i := range msg {
 			msg[i] = '.'
 		}
 	}
-	for i := range o.push {
-		if o.pushType == websocket.MessageText {
+	for i := range s.push {
+		if s.pushType == websocket.MessageText {
 			copy(msg, fmt.Sprintf("%010d", i))
 		} else {
 			binary.BigEndian.PutUint32(msg, uint32(i))
 		}
-		if conn.Write(ctx, o.pushType, msg) != nil {
+		if s.conn.Write(ctx, s.pushType, msg) != nil {
 			return
 		}
 	}
 }
 
-// end closes the connection as o asks and waits, at most 5 s, for the client's close frame, which it
-// returns as a websocket.CloseError.
-func (o *options) end(conn *websocket.Conn) error {
-	if o.code == websocket.StatusAbnormalClosure {
-		return conn.CloseNow()
+// close closes the connection and waits, at most 5 s, for the client's close frame, which it returns as
+// a websocket.CloseError. With 1006 it drops the connection.
+func (s *session) close(code websocket.StatusCode, reason string) error {
+	if code == websocket.StatusAbnormalClosure {
+		return s.conn.CloseNow()
 	}
-	if err := conn.Close(o.code, o.reason); err != nil {
-		return fmt.Errorf("close with %d: %w", o.code, err)
+	s.wire.closing.Store(true)
+	if err := s.conn.Close(code, reason); err != nil {
+		return fmt.Errorf("close with %d: %w", code, err)
 	}
-	return websocket.CloseError{Code: o.code} // no error: the client answered with the same code
+	return websocket.CloseError{Code: code} // no error: the client answered with the same code
 }

@@ -51,6 +51,29 @@ func dial(t *testing.T, srv *httptest.Server, query string, opts *websocket.Dial
 	return conn
 }
 
+// upgrade makes the handshake alone: the body of the answer is the connection, an io.ReadWriteCloser.
+func upgrade(t *testing.T, srv *httptest.Server, query string, header http.Header) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(limit(t), "GET", srv.URL+"/?"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = header
+	req.Header.Set("Connection", "Upgrade")
+	req.Header.Set("Upgrade", "websocket")
+	req.Header.Set("Sec-WebSocket-Version", "13")
+	req.Header.Set("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { res.Body.Close() })
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("upgrade ?%s: %s", query, res.Status)
+	}
+	return res
+}
+
 func send(t *testing.T, conn *websocket.Conn, typ websocket.MessageType, msg []byte) {
 	t.Helper()
 	if err := conn.Write(limit(t), typ, msg); err != nil {
@@ -223,6 +246,32 @@ func TestServerCloses(t *testing.T) {
 	}
 }
 
+// TestCloseFrameIsLast reads the wire: a browser fails a connection on which two close frames arrive.
+func TestCloseFrameIsLast(t *testing.T) {
+	for query, want := range map[string]string{
+		"code=4001&reason=bye":                 "\x88\x05\x0f\xa1bye",
+		"code=1005":                            "\x88\x00",
+		"push=1&size=10&type=binary&code=1000": "\x82\x0a" + strings.Repeat("\x00", 10) + "\x88\x02\x03\xe8",
+	} {
+		res := upgrade(t, serve(t), query, http.Header{})
+		wire := res.Body.(io.ReadWriteCloser)
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(wire, got); err != nil || string(got) != want {
+			t.Errorf("?%s: %q %v, want %q", query, got, err, want)
+		}
+		// The last frame again, masked with zeros, is the client's answer.
+		frame := []byte(want[strings.LastIndexByte(want, 0x88):])
+		frame = slices.Insert(frame, 2, 0, 0, 0, 0)
+		frame[1] |= 0x80
+		if _, err := wire.Write(frame); err != nil {
+			t.Fatal(err)
+		}
+		if rest, err := io.ReadAll(wire); err != nil || len(rest) > 0 {
+			t.Errorf("?%s: %q %v after the close frame, want the end", query, rest, err)
+		}
+	}
+}
+
 func TestClientCloses(t *testing.T) {
 	srv := serve(t)
 	for _, test := range []struct {
@@ -351,24 +400,9 @@ func TestSubprotocol(t *testing.T) {
 	}
 
 	// The library's client would refuse the answer to what it did not offer.
-	req, err := http.NewRequestWithContext(limit(t), "GET", srv.URL+"/?protocol=z", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header = http.Header{
-		"Connection":             {"Upgrade"},
-		"Upgrade":                {"websocket"},
-		"Sec-Websocket-Version":  {"13"},
-		"Sec-Websocket-Key":      {"AAAAAAAAAAAAAAAAAAAAAA=="},
-		"Sec-Websocket-Protocol": {"a"},
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if got := res.Header.Get("Sec-WebSocket-Protocol"); res.StatusCode != http.StatusSwitchingProtocols || got != "z" {
-		t.Errorf("?protocol=z with a offered: %s, protocol %q, want z", res.Status, got)
+	res := upgrade(t, srv, "protocol=z", http.Header{"Sec-Websocket-Protocol": {"a"}})
+	if got := res.Header.Get("Sec-WebSocket-Protocol"); got != "z" {
+		t.Errorf("?protocol=z with a offered: answered %q, want z", got)
 	}
 }
 
