@@ -392,7 +392,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
     handlers = [[], [], [], []];
     /** @type {unknown[][]} by kind, what was still held when the task ended */
     late = [[], [], [], []];
-    /** @type {Array<[number, unknown, number]> | null} events from before the promise has resolved */
+    /** @type {Array<[number, unknown, number]> | null} events from before whoever awaits the promise has the task */
     early = [];
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     timer;
@@ -474,10 +474,16 @@ function createBridge(settings = {}, version = '', begin = noop) {
       }
       settle(callbacks, true, { errMsg: this.errMsg, socketTaskId: id }, () => {
         this.resolve(this.task);
-        const events = this.early ?? [];
-        this.early = null;
-        for (const event of events) this.post(...event);
+        // In a task of its own, as an event of the WebSocket is: who awaits the promise registers first.
+        if (this.early?.length) setTimeout(() => this.catchUp());
+        else this.early = null;
       });
+    }
+
+    catchUp() {
+      const events = this.early ?? [];
+      this.early = null;
+      for (const event of events) this.post(...event);
     }
 
     /**

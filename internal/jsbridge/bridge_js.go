@@ -24,9 +24,9 @@ var set *task.Set
 var (
 	// version of the package, to tell a stale module from its script.
 	version string
-	// source of bridge.js as one percent-encoded function expression, for a
-	// page whose loader has not brought it. Embedding the file would cost four
-	// times its size in what package embed imports.
+	// source is a JavaScript expression for the bridge, from a minified
+	// bridge.js, for a page whose loader has not brought it. Embedding the file
+	// would cost four times its size in what package embed imports.
 	source string
 )
 
@@ -37,8 +37,7 @@ func Start() {
 	global := js.Global()
 	bridge := global.Get("connectsocketBridge")
 	if bridge.IsUndefined() {
-		text := source
-		bridge = global.Get("Function").Invoke("return(" + text + ")()").Invoke()
+		bridge = global.Get("Function").Invoke("return " + source).Invoke()
 	}
 	bridge.Get("start").Invoke(version, js.FuncOf(enter),
 		task.NotOpen, task.BadData, task.NotConnected, task.TimedOut, task.HeldTooMuch)
