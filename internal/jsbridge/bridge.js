@@ -558,7 +558,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
       this.act(decision);
       while (this.again || decision & MORE) {
         this.again = false;
-        decision = this.ended ? 0 : go.next(this.id);
+        decision = go.next(this.id);
         this.act(decision);
       }
       this.busy = false;

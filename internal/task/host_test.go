@@ -1,0 +1,266 @@
+package task
+
+import "testing"
+
+// host plays bridge.js: it keeps payloads in slots, carries out decisions, and
+// calls handlers, which may call back in.
+type host struct {
+	t       testing.TB
+	set     *Set
+	slots   []*payload
+	free    []int32
+	conns   []*conn // every task ever admitted, oldest first
+	global  [handled]bool
+	handler func(*conn, *payload) // runs within every delivery to a handler
+	byWhole []*payload            // delivered to the global handlers
+}
+
+// payload is something posted, and what became of it.
+type payload struct {
+	kind      Kind
+	n         int // of its kind, in order of posting
+	delivered int // times, to the task's own handlers
+	global    int // times, to the global ones
+	dropped   int
+	relay     int // of the handshake with the relay
+}
+
+// conn is the host's side of one task.
+type conn struct {
+	id       int32
+	ws       State // of the WebSocket
+	listens  [handled]bool
+	posted   [handled]int
+	all      []*payload
+	seen     []*payload // delivered to the task's own handlers, in order
+	kept     []*payload
+	busy     bool
+	again    bool
+	over     bool
+	detached bool
+	left     bool // close() was called and accepted
+	shed     bool
+	aborted  bool
+	asked    bool
+	answers  []*payload
+}
+
+func newHost(t testing.TB, l Limits) *host { return &host{t: t, set: NewSet(l)} }
+
+func (h *host) connect(c Call) (*conn, error) {
+	a, err := h.set.Connect(c)
+	if err != nil {
+		return nil, err
+	}
+	conn := &conn{id: a.ID}
+	h.conns = append(h.conns, conn)
+	for id := h.set.Evict(); id != 0; id = h.set.Evict() {
+		old := h.conn(id)
+		old.left = true
+		old.closing()
+	}
+	return conn, nil
+}
+
+func (h *host) conn(id int32) *conn {
+	for _, c := range h.conns {
+		if c.id == id {
+			return c
+		}
+	}
+	h.t.Fatalf("no task %d", id)
+	return nil
+}
+
+func (c *conn) closing() {
+	if c.ws < Closing {
+		c.ws = Closing
+	}
+}
+
+func (h *host) put(p *payload) int32 {
+	if n := len(h.free); n > 0 {
+		slot := h.free[n-1]
+		h.free = h.free[:n-1]
+		h.slots[slot] = p
+		return slot
+	}
+	h.slots = append(h.slots, p)
+	return int32(len(h.slots) - 1)
+}
+
+func (h *host) take(slot int32) *payload {
+	p := h.slots[slot]
+	if p == nil {
+		h.t.Fatalf("slot %d taken twice", slot)
+	}
+	h.slots[slot] = nil
+	h.free = append(h.free, slot)
+	return p
+}
+
+func (h *host) inUse() int { return len(h.slots) - len(h.free) }
+
+// post is what a listener of the WebSocket does.
+func (h *host) post(c *conn, kind Kind, size int32) {
+	if c.over {
+		return
+	}
+	p := &payload{kind: kind, n: c.posted[min(kind, Close)]}
+	c.posted[min(kind, Close)]++
+	c.all = append(c.all, p)
+	e := Event{Kind: kind, Slot: h.put(p), Size: size}
+	if c.busy {
+		c.again = true
+		if d := h.set.Event(c.id, e, true); d != (Decision{}) {
+			h.t.Fatalf("a busy host was given %+v", d)
+		}
+		return
+	}
+	h.carryOut(c, h.set.Event(c.id, e, false))
+}
+
+func (h *host) carryOut(c *conn, d Decision) {
+	c.busy = true
+	h.act(c, d)
+	for c.again || d.More {
+		c.again = false
+		d = h.set.Next(c.id)
+		h.act(c, d)
+	}
+	c.busy = false
+}
+
+func (h *host) act(c *conn, d Decision) {
+	switch d.Verb {
+	case None:
+	case Deliver:
+		p := h.take(d.Slot)
+		if !d.Own && !d.Global {
+			h.t.Fatalf("task %d: %+v is for nobody", c.id, d)
+		}
+		if d.Own && !c.listens[d.Kind] || d.Global && !h.global[d.Kind] {
+			h.t.Fatalf("task %d: %+v without such a handler", c.id, d)
+		}
+		c.over = c.over || d.Kind == Close
+		if d.Own {
+			p.delivered++
+			c.seen = append(c.seen, p)
+		}
+		if d.Global {
+			p.global++
+			h.byWhole = append(h.byWhole, p)
+		}
+		if h.handler != nil {
+			h.handler(c, p)
+		}
+	case Drop:
+		h.take(d.Slot).dropped++
+	case Keep:
+		c.kept = append(c.kept, h.take(d.Slot))
+		c.over = c.over || d.Kind == Close
+	case Abort:
+		c.aborted, c.detached, c.ws = true, true, Closed
+		h.post(c, Close, 0)
+	case Shed:
+		h.take(d.Slot).dropped++
+		c.shed = true
+		h.post(c, Error, 0)
+		c.closing()
+	case Ask:
+		h.take(d.Slot).relay++
+		c.asked = true
+	case Answer:
+		p := h.take(d.Slot)
+		p.relay++
+		c.answers = append(c.answers, p)
+		if c.id%3 == 0 {
+			h.post(c, Failure, 0)
+		} else {
+			h.post(c, Open, 0)
+		}
+	}
+}
+
+// listen registers a handler, and replays as the microtask would.
+func (h *host) listen(c *conn, k Kind) {
+	if c.listens[k] {
+		return
+	}
+	c.listens[k] = true
+	if c.over { // from the task's own object
+		for i := 0; i < len(c.kept); {
+			if p := c.kept[i]; c.listens[p.kindSeen()] {
+				c.kept = append(c.kept[:i], c.kept[i+1:]...)
+				p.delivered++
+				c.seen = append(c.seen, p)
+			} else {
+				i++
+			}
+		}
+		return
+	}
+	h.set.Listen(c.id, k)
+	h.replay(c)
+}
+
+// kindSeen is the kind of handler that is for p: a Failure is told as an Error.
+func (p *payload) kindSeen() Kind {
+	if p.kind == Failure {
+		return Error
+	}
+	return p.kind
+}
+
+func (h *host) listenGlobally(k Kind) {
+	h.global[k] = true
+	h.set.Listen(0, k)
+	for _, c := range h.conns {
+		if !c.over {
+			h.replay(c)
+		}
+	}
+}
+
+func (h *host) replay(c *conn) {
+	if c.busy {
+		c.again = true
+		return
+	}
+	h.carryOut(c, h.set.Next(c.id))
+}
+
+func (h *host) close(c *conn, code float64) error {
+	closing, err := h.set.Close(c.id, CloseCall{Code: code})
+	if err == nil && closing {
+		c.left = true
+		c.closing()
+	}
+	return err
+}
+
+// The WebSocket's own events, each only when a WebSocket would have it.
+
+func (h *host) wsOpen(c *conn) {
+	if !c.detached && c.ws == Connecting {
+		c.ws = Opened
+		h.post(c, Open, 0)
+	}
+}
+
+func (h *host) wsMessage(c *conn, size int32) {
+	if !c.detached && c.ws == Opened {
+		h.post(c, Message, size)
+	}
+}
+
+func (h *host) wsClose(c *conn, clean bool) {
+	if c.detached || c.ws == Closed {
+		return
+	}
+	c.ws = Closed
+	if !clean {
+		h.post(c, Error, 0)
+	}
+	h.post(c, Close, 0)
+}
