@@ -4,5 +4,5 @@ declare const WASM_BYTES: number;
 declare module 'go:wasm_exec' {
   /** Evaluates wasm_exec.js with the given object as its global, and returns the class Go. */
   // biome-ignore lint/suspicious/noExplicitAny: the toolchain's file has no types
-  export default function wasmExec(globalThis: object): new () => any;
+  export default function wasmExec(global: object): new () => any;
 }

@@ -46,13 +46,25 @@ const bundle = (options) =>
 
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
-await bundle({ entryPoints: [join(web, 'classic.js')], outfile: join(dist, 'connectsocket.js'), format: 'iife' });
-await bundle({ entryPoints: [join(web, 'module.js')], outfile: join(dist, 'connectsocket.mjs'), format: 'esm' });
+await bundle({
+  entryPoints: [join(web, 'classic.js')],
+  outfile: join(dist, 'connectsocket.js'),
+  format: 'iife',
+});
+await bundle({
+  entryPoints: [join(web, 'module.js')],
+  outfile: join(dist, 'connectsocket.mjs'),
+  format: 'esm',
+});
 cpSync(join(web, 'connectsocket.d.ts'), join(dist, 'connectsocket.d.ts'));
 
 writeFileSync(join(dist, 'connectsocket.wasm'), wasm);
 const brotli = brotliCompressSync(wasm, {
-  params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: wasm.length },
+  params: {
+    [constants.BROTLI_PARAM_QUALITY]: 11,
+    [constants.BROTLI_PARAM_LGWIN]: 24,
+    [constants.BROTLI_PARAM_SIZE_HINT]: wasm.length,
+  },
 });
 const gzip = gzipSync(wasm, { level: 9 });
 writeFileSync(join(dist, 'connectsocket.wasm.br'), brotli);

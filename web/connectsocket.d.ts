@@ -207,6 +207,6 @@ export interface Api extends Family {
 }
 
 declare global {
-  // biome-ignore lint/style/noVar: a global of the page
+  // biome-ignore lint/suspicious/noRedeclare: the page's global is this very function
   var connectSocket: typeof import('./connectsocket.js').connectSocket & Api;
 }

@@ -1,6 +1,6 @@
-import { createBridge } from '../internal/jsbridge/bridge.js';
 // The toolchain's own file as a function of the global object that it is to see: see build.mjs.
 import wasmExec from 'go:wasm_exec';
+import { createBridge } from '../internal/jsbridge/bridge.js';
 
 /**
  * @typedef {import('./connectsocket.js').LoadOption} LoadOption
@@ -105,8 +105,16 @@ function checked(limits) {
  * @param {object} bridge
  */
 function goGlobal(bridge) {
-  const { Object, Array, Uint8Array, crypto, performance, TextEncoder, TextDecoder } = globalThis;
-  return { Object, Array, Uint8Array, crypto, performance, TextEncoder, TextDecoder, connectsocketBridge: bridge };
+  return {
+    Object,
+    Array,
+    Uint8Array,
+    crypto,
+    performance,
+    TextEncoder,
+    TextDecoder,
+    connectsocketBridge: bridge,
+  };
 }
 
 /**
@@ -121,7 +129,9 @@ async function instantiate(url, imports, onProgress) {
   // A clone is read beside, not a wrapped body: only the fetched response itself finds its compiled code cached.
   const watched = onProgress && response.body ? watch(response.clone(), onProgress) : undefined;
   // Streaming compilation insists on the MIME type; a server that gives another must still do.
-  const streams = WebAssembly.instantiateStreaming && /^application\/wasm\b/i.test(response.headers.get('content-type') ?? '');
+  const streams =
+    'instantiateStreaming' in WebAssembly &&
+    /^application\/wasm\b/i.test(response.headers.get('content-type') ?? '');
   const [source] = await Promise.all([
     streams
       ? WebAssembly.instantiateStreaming(response, imports)

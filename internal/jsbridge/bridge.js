@@ -134,14 +134,17 @@ function readCallbacks(option) {
 }
 
 /** @param {unknown} value */
-const isObject = (value) => typeof value === 'object' && value !== null && !reading('parameter', () => Array.isArray(value));
+const isObject = (value) =>
+  typeof value === 'object' && value !== null && !reading('parameter', () => Array.isArray(value));
 
 /** @param {any} option */
 function readProtocols(option) {
   const protocols = get(option, 'protocols') ?? [];
   if (typeof protocols === 'string') return [protocols];
   /** @type {unknown[] | undefined} */
-  const list = reading('parameter.protocols', () => (Array.isArray(protocols) ? Array.from(protocols) : undefined));
+  const list = reading('parameter.protocols', () =>
+    Array.isArray(protocols) ? Array.from(protocols) : undefined,
+  );
   if (!list) throw mismatch('parameter.protocols', 'Array', protocols);
   return list.map((each, i) => {
     if (typeof each !== 'string') throw mismatch(`parameter.protocols[${i}]`, 'String', each);
@@ -283,8 +286,11 @@ function outcome(callbacks, ok, errMsg) {
 }
 
 // Brand checks: unlike instanceof they hold across realms, and no object can pretend to have passed them.
-const brands = [ArrayBuffer.prototype, Blob.prototype].map((prototype, i) =>
-  /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(prototype, i === 0 ? 'byteLength' : 'size')).get,
+const brands = [ArrayBuffer.prototype, Blob.prototype].map(
+  (prototype, i) =>
+    /** @type {PropertyDescriptor} */ (
+      Object.getOwnPropertyDescriptor(prototype, i === 0 ? 'byteLength' : 'size')
+    ).get,
 );
 
 /** @param {any} data */
@@ -365,7 +371,11 @@ function createBridge(settings = {}, version = '', begin = noop) {
       });
     },
     message({ data }) {
-      this[TASK].post(MESSAGE, { data }, typeof data === 'string' ? data.length : (data.byteLength ?? data.size));
+      this[TASK].post(
+        MESSAGE,
+        { data },
+        typeof data === 'string' ? data.length : (data.byteLength ?? data.size),
+      );
     },
     error() {
       this[TASK].post(ERROR, this[TASK].lost());
@@ -451,7 +461,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
     /** Lets the Go half judge the call. */
     admit() {
       const { type, fault, urlType, url, scheme, host, timeout, callbacks } = this.call;
-      const answer = enter(() => door('connect', type, fault, urlType, url, scheme, host, timeout, this.relayed));
+      const answer = enter(() =>
+        door('connect', type, fault, urlType, url, scheme, host, timeout, this.relayed),
+      );
       if (failure) return this.refuse(`connectSocket:fail ${failure}`);
       if (typeof answer === 'string') return this.refuse(answer);
       const [id, limit] = answer;
@@ -470,7 +482,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
       if (!this.opened) this.timer = setTimeout(expire, this.began + limit - Date.now());
       if (this.unsendable && !this.relayed && !warned) {
         warned = true;
-        console.warn('connectSocket: header, tcpNoDelay and perMessageDeflate need a relay; they are not sent');
+        console.warn(
+          'connectSocket: header, tcpNoDelay and perMessageDeflate need a relay; they are not sent',
+        );
       }
       settle(callbacks, true, { errMsg: this.errMsg, socketTaskId: id }, () => {
         this.resolve(this.task);
@@ -516,7 +530,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
 
     /** What onError tells where the browser gives no reason. */
     lost() {
-      return { errMsg: `connectSocket:fail WebSocket connection to "${this.call.url}" ${this.opened ? 'was lost' : 'failed'}` };
+      return {
+        errMsg: `connectSocket:fail WebSocket connection to "${this.call.url}" ${this.opened ? 'was lost' : 'failed'}`,
+      };
     }
 
     /** Notes that the connection is open, through the relay to its upstream. */
@@ -680,7 +696,8 @@ function createBridge(settings = {}, version = '', begin = noop) {
       } catch (fault) {
         return outcome(callbacks, false, `${api}:fail parameter error: ${describeFault(fault)}`);
       }
-      if (!isSendable(data)) return outcome(callbacks, false, `${api}:fail ${texts.badData}${typeName(data)}`);
+      if (!isSendable(data))
+        return outcome(callbacks, false, `${api}:fail ${texts.badData}${typeName(data)}`);
       try {
         if (this.ended || go.send(this.id, this.ws.readyState) !== 1) {
           return outcome(callbacks, false, `${api}:fail ${texts.notOpen}`);
@@ -716,7 +733,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
         reason = '';
       }
       if (!this.ended) {
-        const answer = enter(() => door('close', this.id, fault, code, new TextEncoder().encode(reason).length));
+        const answer = enter(() =>
+          door('close', this.id, fault, code, new TextEncoder().encode(reason).length),
+        );
         if (typeof answer === 'string') return outcome(callbacks, false, answer);
         if (answer) {
           this.ws.close(code, reason);
@@ -802,7 +821,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
    */
   function addHandler(handlers, handler) {
     if (typeof handler !== 'function') {
-      console.warn(`connectSocket: a handler should be Function instead of ${typeName(handler)}; it is ignored`);
+      console.warn(
+        `connectSocket: a handler should be Function instead of ${typeName(handler)}; it is ignored`,
+      );
       return false;
     }
     return !handlers.includes(handler) && handlers.push(handler) === 1;
@@ -928,7 +949,8 @@ function createBridge(settings = {}, version = '', begin = noop) {
   const family = {
     connectSocket,
     /** @param {any} option */
-    sendSocketMessage: (option) => withNewest(option, 'sendSocketMessage', (c) => c.send(option, 'sendSocketMessage')),
+    sendSocketMessage: (option) =>
+      withNewest(option, 'sendSocketMessage', (c) => c.send(option, 'sendSocketMessage')),
     /** @param {any} [option] */
     closeSocket: (option) => withNewest(option, 'closeSocket', (c) => c.close(option)),
     onSocketOpen: onSocket(OPEN),
