@@ -1,0 +1,116 @@
+import { launch } from 'puppeteer-core';
+import { atExit, killGroup, makeHome, requireExecutable } from './processes.mjs';
+
+/** @import * as puppeteer from 'puppeteer-core' */
+/** @import { Browser, BrowserPage, Message } from './engine.mjs' */
+
+/** Starts Debian's Chromium. */
+export function openChromium() {
+  return open('chromium', {
+    browser: 'chrome',
+    executablePath: requireExecutable('/usr/bin/chromium', 'chromium'),
+    args: ['--no-sandbox', '--disable-component-update', '--disable-quic'],
+  });
+}
+
+/** Starts Debian's Firefox ESR. */
+export function openFirefox() {
+  return open('firefox', {
+    browser: 'firefox',
+    executablePath: requireExecutable('/usr/bin/firefox-esr', 'firefox-esr'),
+  });
+}
+
+/**
+ * @param {string} name of the engine.
+ * @param {puppeteer.LaunchOptions} options
+ * @returns {Promise<Browser>}
+ */
+async function open(name, options) {
+  const home = makeHome(name);
+  /** @type {puppeteer.Browser | undefined} */
+  let browser;
+  const end = atExit(() => {
+    killGroup(browser?.process()?.pid);
+    home.remove();
+  });
+  try {
+    const launched = await launch({
+      ...options,
+      acceptInsecureCerts: true,
+      env: home.env,
+      handleSIGHUP: false,
+      handleSIGINT: false,
+      handleSIGTERM: false,
+      networkEnabled: false, // watching the network makes each WebSocket frame slower
+      protocolTimeout: 0,
+      userDataDir: home.path,
+    });
+    browser = launched;
+    return {
+      version: await launched.version(),
+      newPage: async () => new PuppeteerPage(await launched.newPage({ type: 'window' })),
+      close: async () => {
+        await launched.close().catch(() => {}); // whatever is wrong with it, it is killed next
+        end();
+      },
+    };
+  } catch (err) {
+    end();
+    throw err;
+  }
+}
+
+/** @implements {BrowserPage} */
+class PuppeteerPage {
+  #page;
+  /** @type {Message[]} */
+  #messages = [];
+
+  /** @param {puppeteer.Page} page */
+  constructor(page) {
+    this.#page = page;
+    page.on('console', (message) => this.#messages.push({ type: message.type(), text: message.text() }));
+    page.on('pageerror', (err) => this.#messages.push({ type: 'exception', text: exceptionText(err) }));
+  }
+
+  /** @param {string} url */
+  async goto(url) {
+    await this.#page.goto(url);
+  }
+
+  /**
+   * @param {string} promise
+   * @returns {Promise<string>}
+   */
+  run(promise) {
+    const page = this.#page;
+    return new Promise((resolve, reject) => {
+      // Firefox never answers for a document that is gone.
+      const lose = () => reject(new Error('the page navigated or closed before the evaluation was done'));
+      page.once('domcontentloaded', lose).once('close', lose);
+      page
+        .evaluate(promise)
+        .then((text) => resolve(String(text)), reject)
+        .finally(() => page.off('domcontentloaded', lose).off('close', lose));
+    });
+  }
+
+  async console() {
+    return this.#messages;
+  }
+
+  /** @param {string} path */
+  async screenshot(path) {
+    await this.#page.screenshot({ path: /** @type {`${string}.png`} */ (path) });
+  }
+
+  async close() {
+    await this.#page.close();
+  }
+}
+
+/** @param {unknown} err */
+function exceptionText(err) {
+  return String(err).replace(/^Error: (?=\w*Error: )/, ''); // Firefox puts an error's name into its message as well
+}

@@ -1,0 +1,268 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { atExit, killGroup, makeHome, requireExecutable } from './processes.mjs';
+
+/** @import { Browser, BrowserPage, Message } from './engine.mjs' */
+
+/**
+ * Starts Debian's WebKitGTK on a virtual screen of its own.
+ *
+ * @returns {Promise<Browser>}
+ */
+export async function openWebkit() {
+  const xvfb = requireExecutable('/usr/bin/Xvfb', 'xvfb');
+  const driver = requireExecutable('/usr/bin/WebKitWebDriver', 'webkit2gtk-driver');
+  const binary = requireExecutable(
+    '/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser',
+    'libwebkit2gtk-4.1-0',
+  );
+  const home = makeHome('webkit');
+  /** @type {import('node:child_process').ChildProcess[]} */
+  const children = [];
+  const end = atExit(() => {
+    for (const child of children) killGroup(child.pid);
+    home.remove();
+  });
+  /**
+   * @param {string} file
+   * @param {string[]} args
+   * @param {NodeJS.ProcessEnv} env
+   */
+  const start = async (file, args, env) => {
+    const child = spawn(file, args, { env, detached: true, stdio: ['ignore', 'inherit', 'inherit', 'pipe'] });
+    children.push(child);
+    await once(child, 'spawn');
+    return child;
+  };
+  try {
+    const screen = await start(xvfb, ['-displayfd', '3', '-screen', '0', '1280x1024x24'], home.env);
+    const display = await firstLine(screen);
+    const server = await start(driver, ['--port=0'], { ...home.env, DISPLAY: `:${display}` });
+    const session = new Session(await listeningPort(server));
+    const { browserVersion } = await session.open(binary);
+    return {
+      version: `WebKitGTK/${browserVersion}`,
+      newPage: async () => new WebkitPage(session, await session.newWindow()),
+      close: async () => {
+        await session.close().catch(() => {}); // whatever is wrong with it, it is killed next
+        end();
+      },
+    };
+  } catch (err) {
+    end();
+    throw err;
+  }
+}
+
+/**
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {Promise<string>} the first line that it writes to its file descriptor 3.
+ */
+async function firstLine(child) {
+  let text = '';
+  for await (const chunk of /** @type {import('node:stream').Readable} */ (child.stdio[3])) {
+    text += chunk;
+    if (text.includes('\n')) return text.trim();
+  }
+  throw new Error(`${child.spawnfile} ended before it was ready`);
+}
+
+/**
+ * Finds the port which the system gave to a server that does not tell it.
+ *
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {Promise<number>}
+ */
+async function listeningPort(child) {
+  while (child.exitCode === null && child.signalCode === null) {
+    const files = `/proc/${child.pid}/fd/`;
+    const open = new Set(readdirSync(files).map((fd) => readlinkSync(files + fd)));
+    for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {
+      const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
+      if (state === '0A' && open.has(`socket:[${inode}]`)) return Number.parseInt(local.split(':')[1], 16);
+    }
+    await sleep(10);
+  }
+  throw new Error(`${child.spawnfile} ended before it was ready`);
+}
+
+/** A WebDriver session (W3C WebDriver 2). It carries out one command at a time, on the window it was switched to. */
+class Session {
+  #url;
+  #window = '';
+  /** @type {Promise<unknown>} */
+  #last = Promise.resolve();
+
+  /** @param {number} port of the driver, on loopback. */
+  constructor(port) {
+    this.#url = `http://127.0.0.1:${port}/session`;
+  }
+
+  /** @param {string} binary path of the browser. */
+  async open(binary) {
+    const { sessionId, capabilities } = await this.#command('POST', '', {
+      capabilities: {
+        alwaysMatch: {
+          acceptInsecureCerts: true,
+          'webkitgtk:browserOptions': { binary, args: ['--automation'] },
+        },
+      },
+    });
+    this.#url += `/${sessionId}`;
+    return capabilities;
+  }
+
+  close() {
+    return this.#command('DELETE', '');
+  }
+
+  /** @returns {Promise<string>} the handle of a window, which is visible as a tab in the background is not. */
+  async newWindow() {
+    return (await this.#turn(() => this.#command('POST', '/window/new', { type: 'window' }))).handle;
+  }
+
+  /**
+   * Sends a command to a window when it is its turn.
+   *
+   * @param {string} window its handle.
+   * @param {string} method of HTTP.
+   * @param {string} path below the session's.
+   * @param {object} [body]
+   */
+  send(window, method, path, body) {
+    return this.#turn(async () => {
+      if (this.#window !== window) await this.#command('POST', '/window', { handle: window });
+      this.#window = window;
+      return this.#command(method, path, body);
+    });
+  }
+
+  /**
+   * @template T
+   * @param {() => Promise<T>} work
+   */
+  #turn(work) {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [body]
+   * @returns {Promise<any>}
+   */
+  async #command(method, path, body) {
+    const response = await fetch(this.#url + path, { method, body: body && JSON.stringify(body) });
+    const { value } = await response.json();
+    if (!response.ok) throw new Error(`${value.error}: ${value.message}`);
+    return value;
+  }
+}
+
+/**
+ * Script that makes `e2e`, what the driver keeps in a document: the evaluations under way, by number, and the messages
+ * of its console, which WebDriver has no command for.
+ */
+const prelude = `
+  const e2e = (globalThis[Symbol.for('e2e')] ??= (() => {
+    const e2e = { evaluations: new Map(), messages: [] };
+    const add = (type, text) => e2e.messages.push({ type, text });
+    for (const type of ['debug', 'log', 'info', 'warn', 'error']) {
+      const own = console[type];
+      console[type] = (...args) => {
+        add(type, args.map(String).join(' '));
+        own.apply(console, args);
+      };
+    }
+    addEventListener('error', (event) => add('exception', event.message));
+    addEventListener('unhandledrejection', (event) => add('exception', String(event.reason)));
+    return e2e;
+  })());`;
+
+/**
+ * Script that answers with the text of an evaluation; or with false when that takes longer than a moment, because the
+ * session must not wait for one evaluation while another, of the same page perhaps, has to make it come true; or with
+ * null when another document has taken the place of the one that was evaluating.
+ */
+const answer = `
+  const [id, done] = arguments;
+  const moment = new Promise((resolve) => setTimeout(resolve, 50, false));
+  Promise.race([e2e.evaluations.get(id), moment]).then((text) => {
+    if (text !== false) e2e.evaluations.delete(id);
+    done(text);
+  });`;
+
+/** @implements {BrowserPage} */
+class WebkitPage {
+  #session;
+  #window;
+  #evaluations = 0;
+  /** @type {Message[]} */
+  #messages = [];
+
+  /**
+   * @param {Session} session
+   * @param {string} window its handle.
+   */
+  constructor(session, window) {
+    this.#session = session;
+    this.#window = window;
+  }
+
+  /** @param {string} url */
+  async goto(url) {
+    await this.console(); // saves what the document said that goes now
+    await this.#send('POST', '/url', { url });
+    await this.#execute('sync', prelude, []);
+  }
+
+  /** @param {string} promise */
+  async run(promise) {
+    const id = ++this.#evaluations;
+    let text = await this.#execute(
+      'async',
+      `${prelude}\ne2e.evaluations.set(arguments[0], ${promise});\n${answer}`,
+      [id],
+    );
+    while (text === false) text = await this.#execute('async', `${prelude}\n${answer}`, [id]);
+    if (text === null) throw new Error('the page navigated before the evaluation was done');
+    return text;
+  }
+
+  async console() {
+    this.#messages.push(...(await this.#execute('sync', `${prelude}\nreturn e2e.messages.splice(0);`, [])));
+    return this.#messages;
+  }
+
+  /** @param {string} path */
+  async screenshot(path) {
+    await writeFile(path, await this.#send('GET', '/screenshot'), 'base64');
+  }
+
+  async close() {
+    await this.#send('DELETE', '/window');
+  }
+
+  /**
+   * @param {'sync' | 'async'} kind
+   * @param {string} script
+   * @param {unknown[]} args
+   */
+  #execute(kind, script, args) {
+    return this.#send('POST', `/execute/${kind}`, { script, args });
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [body]
+   */
+  #send(method, path, body) {
+    return this.#session.send(this.#window, method, path, body);
+  }
+}
