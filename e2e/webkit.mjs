@@ -218,7 +218,13 @@ class WebkitPage {
   async goto(url) {
     await this.console(); // saves what the document said that goes now
     await this.#send('POST', '/url', { url });
-    await this.#execute('sync', prelude, []);
+    const shown = await this.#execute(
+      'sync',
+      `${prelude}\nreturn { url: location.href, text: document.documentElement.textContent };`,
+      [],
+    );
+    // A load that fails is no error for the driver: the browser shows why, in a blank document.
+    if (shown.url === 'about:blank' && url !== shown.url) throw new Error(`${shown.text} at ${url}`);
   }
 
   /** @param {string} promise */
