@@ -92,7 +92,8 @@ async function listeningPort(child) {
 /** A WebDriver session (W3C WebDriver 2). It carries out one command at a time, on the window it was switched to. */
 class Session {
   #url;
-  #window = '';
+  #first = '';
+  #current = '';
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
 
@@ -112,6 +113,7 @@ class Session {
       },
     });
     this.#url += `/${sessionId}`;
+    this.#first = await this.#command('GET', '/window');
     return capabilities;
   }
 
@@ -119,9 +121,14 @@ class Session {
     return this.#command('DELETE', '');
   }
 
-  /** @returns {Promise<string>} the handle of a window, which is visible as a tab in the background is not. */
+  /**
+   * Opens a window: unlike a tab it stays visible behind others. The first one is never used, nor closed, since a new
+   * one can only be opened from another.
+   *
+   * @returns {Promise<string>} its handle.
+   */
   async newWindow() {
-    return (await this.#turn(() => this.#command('POST', '/window/new', { type: 'window' }))).handle;
+    return (await this.send(this.#first, 'POST', '/window/new', { type: 'window' })).handle;
   }
 
   /**
@@ -133,19 +140,11 @@ class Session {
    * @param {object} [body]
    */
   send(window, method, path, body) {
-    return this.#turn(async () => {
-      if (this.#window !== window) await this.#command('POST', '/window', { handle: window });
-      this.#window = window;
+    const result = this.#last.then(async () => {
+      if (this.#current !== window) await this.#command('POST', '/window', { handle: window });
+      this.#current = window;
       return this.#command(method, path, body);
     });
-  }
-
-  /**
-   * @template T
-   * @param {() => Promise<T>} work
-   */
-  #turn(work) {
-    const result = this.#last.then(work);
     this.#last = result.catch(() => {});
     return result;
   }
