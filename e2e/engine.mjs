@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openChromium, openFirefox } from './puppeteer.mjs';
 import { openWebkit } from './webkit.mjs';
 
@@ -15,6 +16,7 @@ import { openWebkit } from './webkit.mjs';
  *
  * @typedef {object} BrowserPage
  * @property {(url: string) => Promise<void>} goto
+ * @property {(state: 'frozen' | 'active') => Promise<void>} setLifecycle
  * @property {(promise: string) => Promise<string>} run evaluates an expression for a promise of a string.
  * @property {() => Promise<Message[]>} console
  * @property {(path: string) => Promise<void>} screenshot
@@ -94,6 +96,44 @@ export class Page {
   }
 
   /**
+   * Goes one step back in the page's history, and waits for the document to show. Each engine takes it from its
+   * back-forward cache, if it was fit for that.
+   *
+   * @throws {Error} when that takes more than 30 s, as it does on the first document.
+   */
+  async back() {
+    await this.console(); // keeps what the document said that goes now
+    await this.evaluate(() => {
+      document.documentElement.dataset.leaving = '';
+      setTimeout(() => history.back());
+    });
+    const arrived = () =>
+      this.evaluate(
+        () => document.readyState === 'complete' && !('leaving' in document.documentElement.dataset),
+      );
+    const deadline = Date.now() + 30_000;
+    // An evaluation that meets the navigation rejects, or is never answered.
+    while (!(await Promise.race([arrived().catch(() => false), sleep(500, false)]))) {
+      if (Date.now() > deadline) throw new Error('no document came back within 30 s');
+      await sleep(20);
+    }
+  }
+
+  /**
+   * Freezes the page (Page Lifecycle): its timers and events wait until resume, evaluations go on.
+   *
+   * @throws {Error} in Firefox and WebKit, which have no command for it.
+   */
+  freeze() {
+    return this.#driver.setLifecycle('frozen');
+  }
+
+  /** Ends what freeze began. */
+  resume() {
+    return this.#driver.setLifecycle('active');
+  }
+
+  /**
    * Runs a function in the page and waits for what it returns or resolves to, for as long as that takes. What goes in
    * and comes out passes as JSON. Evaluations of a page may overlap.
    *
@@ -122,8 +162,8 @@ export class Page {
   }
 
   /**
-   * Tells what the page's console has shown since it was opened. In WebKit what comes before the end of a navigation is
-   * missing, and what a page says last, right before it navigates by itself.
+   * Tells what the page's console has shown since it was opened. In WebKit what comes before the load event is missing,
+   * and what a document says last when it is left other than by goto and back.
    *
    * @returns {Promise<Message[]>}
    */

@@ -79,6 +79,14 @@ class PuppeteerPage {
     await this.#page.goto(url);
   }
 
+  /** @param {'frozen' | 'active'} state */
+  async setLifecycle(state) {
+    const session = await this.#page.createCDPSession().catch((cause) => {
+      throw new Error('Firefox has no command that freezes a page', { cause });
+    });
+    await session.send('Page.setWebLifecycleState', { state });
+  }
+
   /**
    * @param {string} promise
    * @returns {Promise<string>}

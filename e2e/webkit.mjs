@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atExit, killGroup, makeHome, requireExecutable } from './processes.mjs';
@@ -23,24 +23,26 @@ export async function openWebkit() {
   /** @type {import('node:child_process').ChildProcess[]} */
   const children = [];
   const end = atExit(() => {
-    for (const child of children) killGroup(child.pid);
+    for (const child of children.toReversed()) killGroup(child.pid);
     home.remove();
   });
   /**
    * @param {string} file
    * @param {string[]} args
    * @param {NodeJS.ProcessEnv} env
+   * @param {'inherit' | 'ignore'} errors what becomes of its standard error.
    */
-  const start = async (file, args, env) => {
-    const child = spawn(file, args, { env, detached: true, stdio: ['ignore', 'inherit', 'inherit', 'pipe'] });
+  const start = async (file, args, env, errors) => {
+    const child = spawn(file, args, { env, detached: true, stdio: ['ignore', 'ignore', errors, 'pipe'] });
     children.push(child);
     await once(child, 'spawn');
     return child;
   };
   try {
-    const screen = await start(xvfb, ['-displayfd', '3', '-screen', '0', '1280x1024x24'], home.env);
+    // It complains of each display that is taken before it comes to a free one.
+    const screen = await start(xvfb, ['-displayfd', '3', '-screen', '0', '1280x1024x24'], home.env, 'ignore');
     const display = await firstLine(screen);
-    const server = await start(driver, ['--port=0'], { ...home.env, DISPLAY: `:${display}` });
+    const server = await start(driver, ['--port=0'], { ...home.env, DISPLAY: `:${display}` }, 'inherit');
     const session = new Session(await listeningPort(server));
     const { browserVersion } = await session.open(binary);
     return {
@@ -79,10 +81,10 @@ async function firstLine(child) {
 async function listeningPort(child) {
   while (child.exitCode === null && child.signalCode === null) {
     const files = `/proc/${child.pid}/fd/`;
-    const open = new Set(readdirSync(files).map((fd) => readlinkSync(files + fd)));
+    const open = readdirSync(files).map((fd) => statSync(files + fd, { throwIfNoEntry: false })?.ino);
     for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {
       const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
-      if (state === '0A' && open.has(`socket:[${inode}]`)) return Number.parseInt(local.split(':')[1], 16);
+      if (state === '0A' && open.includes(Number(inode))) return Number.parseInt(local.split(':')[1], 16);
     }
     await sleep(10);
   }
@@ -224,6 +226,10 @@ class WebkitPage {
     );
     // A load that fails is no error for the driver: the browser shows why, in a blank document.
     if (shown.url === 'about:blank' && url !== shown.url) throw new Error(`${shown.text} at ${url}`);
+  }
+
+  async setLifecycle() {
+    throw new Error('WebKitGTK has no command that freezes a page');
   }
 
   /** @param {string} promise */
