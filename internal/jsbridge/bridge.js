@@ -378,7 +378,8 @@ function createBridge(settings = {}, version = '', begin = noop) {
       );
     },
     error() {
-      this[TASK].post(ERROR, this[TASK].lost());
+      // WebKit tells of ws: in an https: page by an error alone, of a WebSocket that goes on connecting.
+      this[TASK].post(this.readyState === 0 ? FAILURE : ERROR, this[TASK].lost());
     },
     close({ code, reason, wasClean }) {
       // Engines differ in when an error comes before an unclean close; the Go half lets one through.
