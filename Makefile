@@ -24,7 +24,7 @@ run: build ## build, and serve the playground on http://127.0.0.1:8080 (ARGS='-a
 build: node_modules ## write web/dist: scripts, types, module, playground
 	@mkdir -p bin
 	source=$$(node_modules/.bin/esbuild internal/jsbridge/bridge.js --bundle --minify --target=es2022 \
-	  --format=iife --global-name=bridge | sed 's/^var bridge=//; s/;$$/.createBridge()/' | tr -d '\n'); \
+	  --format=iife --global-name=bridge --footer:js='return bridge.createBridge()' | tr -d '\n'); \
 	GOOS=js GOARCH=wasm go build -trimpath -gcflags=$(WASM_GCFLAGS) -o bin/connectsocket.wasm \
 	  -ldflags="$(WASM_LDFLAGS) '-X=connectsocket/internal/jsbridge.source=$$source'" ./cmd/wasm
 	node web/build.mjs bin/connectsocket.wasm

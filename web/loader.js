@@ -51,7 +51,12 @@ export function connectsocket(beside) {
     if (typeof WebAssembly !== 'object') throw new Error('this page has no WebAssembly');
     const Go = wasmExec(goGlobal(bridge));
     program = new Go();
-    const { instance } = await instantiate(url, program.importObject, onProgress);
+    const response = await fetch(url, { credentials: 'same-origin' });
+    if (!response.ok) throw new Error(`${url} answered ${response.status} ${response.statusText}`.trim());
+    const { instance } = await instantiate(response, program.importObject, onProgress).catch((error) =>
+      diagnose(url, error),
+    );
+    if (!instance.exports.event) throw new Error(`${url} is no connectsocket module`);
     bridge.exports = instance.exports;
     program.run(instance).then(
       () => bridge.die(new Error('it has exited')),
@@ -118,14 +123,12 @@ function goGlobal(bridge) {
 }
 
 /**
- * @param {URL} url
+ * @param {Response} response
  * @param {WebAssembly.Imports} imports
  * @param {LoadOption['onProgress']} onProgress
  * @returns {Promise<WebAssembly.WebAssemblyInstantiatedSource>}
  */
-async function instantiate(url, imports, onProgress) {
-  const response = await fetch(url, { credentials: 'same-origin' });
-  if (!response.ok) throw new Error(`${url} answered ${response.status} ${response.statusText}`.trim());
+async function instantiate(response, imports, onProgress) {
   // A clone is read beside, not a wrapped body: only the fetched response itself finds its compiled code cached.
   const watched = onProgress && response.body ? watch(response.clone(), onProgress) : undefined;
   // Streaming compilation insists on the MIME type; a server that gives another must still do.
@@ -139,6 +142,28 @@ async function instantiate(url, imports, onProgress) {
     watched,
   ]);
   return source;
+}
+
+/**
+ * Says in words of use to a person why a module that has arrived could not be instantiated: engines tell a policy,
+ * a truncated file and a foreign one in ways of their own.
+ * @param {URL} url
+ * @param {unknown} error
+ * @returns {Promise<never>}
+ */
+async function diagnose(url, error) {
+  try {
+    await WebAssembly.instantiate(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)); // the smallest module there is
+  } catch {
+    throw new Error(
+      "this page's Content-Security-Policy forbids WebAssembly: script-src needs 'wasm-unsafe-eval'",
+    );
+  }
+  const { byteLength } = await (
+    await fetch(url, { cache: 'force-cache', credentials: 'same-origin' })
+  ).arrayBuffer();
+  if (byteLength < WASM_BYTES) throw new Error(`${url} is truncated: ${byteLength} of ${WASM_BYTES} bytes`);
+  throw new Error(`${url}: ${error}`);
 }
 
 /**

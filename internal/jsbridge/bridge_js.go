@@ -24,8 +24,8 @@ var set *task.Set
 var (
 	// version of the package, to tell a stale module from its script.
 	version string
-	// source is a JavaScript expression for the bridge, from a minified
-	// bridge.js, for a page whose loader has not brought it. Embedding the file
+	// source of a JavaScript function that returns the bridge: bridge.js,
+	// minified, for a page whose loader has not brought it. Embedding the file
 	// would cost four times its size in what package embed imports.
 	source string
 )
@@ -37,7 +37,7 @@ func Start() {
 	global := js.Global()
 	bridge := global.Get("connectsocketBridge")
 	if bridge.IsUndefined() {
-		bridge = global.Get("Function").Invoke("return " + source).Invoke()
+		bridge = global.Get("Function").Invoke(source).Invoke()
 	}
 	bridge.Get("start").Invoke(version, js.FuncOf(enter),
 		task.NotOpen, task.BadData, task.NotConnected, task.TimedOut, task.HeldTooMuch)

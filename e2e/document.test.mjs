@@ -1,0 +1,112 @@
+/**
+ * The examples of the documented API, word for word, in pages where Taro is what `install` makes of an object.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { engineNames, openEngine } from './engine.mjs';
+import { startServe, startSite } from './server.mjs';
+
+// What is between these lines is the document's.
+const example1 = `
+Taro.connectSocket({
+  url: 'wss://example.qq.com',
+  header:{
+    'content-type': 'application/json'
+  },
+  protocols: ['protocol1']
+})
+`;
+const example2 = `
+Taro.connectSocket({
+  url: 'ws://echo.websocket.org/echo',
+  success: function () {
+    console.log('connect success')
+  }
+}).then(task => {
+  task.onOpen(function () {
+    console.log('onOpen')
+    task.send({ data: 'xxx' })
+  })
+  task.onMessage(function (msg) {
+    console.log('onMessage: ', msg)
+    task.close()
+  })
+  task.onError(function () {
+    console.log('onError')
+  })
+  task.onClose(function (e) {
+    console.log('onClose: ', e)
+  })
+})
+`;
+
+// The hosts of the examples are elsewhere: the page's WebSocket leads them to the echo server. All else is real.
+const redirect = (/** @type {string} */ echo) => `
+  const Native = WebSocket;
+  globalThis.urls = [];
+  globalThis.WebSocket = class extends Native {
+    constructor(url, protocols) {
+      urls.push([url, protocols]);
+      super(${JSON.stringify(echo)}, protocols);
+    }
+  };
+  globalThis.lines = [];
+  const log = console.log;
+  console.log = (...args) => { lines.push(args); log(...args); };
+`;
+
+for (const name of engineNames) {
+  describe(name, () => {
+    /** @type {Array<() => Promise<void>>} */
+    const closers = [];
+    /** @type {import('./engine.mjs').Engine} */
+    let engine;
+    let site = '';
+
+    before(async () => {
+      const serve = await startServe();
+      closers.push(serve.close);
+      /** @param {string} example */
+      const page = (example) =>
+        `<!doctype html><link rel="icon" href="data:,"><script>${redirect(serve.echo)}</script><script src="connectsocket.js"></script>
+         <script>const Taro = connectSocket.install({});</script><script>${example}</script>`;
+      const started = await startSite({ '/1.html': page(example1), '/2.html': page(example2) });
+      closers.push(started.close);
+      site = started.url;
+      engine = await openEngine(name);
+      closers.push(engine.close);
+    });
+    after(async () => {
+      for (const close of closers.reverse()) await close();
+    });
+
+    test('example 1 connects with its subprotocol', { timeout: 30_000 }, async () => {
+      const page = await engine.newPage(`${site}/1.html`);
+      const got = await page.evaluate(`(async () => {
+        while (connectSocket.stats().tasks === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        const opened = await new Promise((resolve) => connectSocket.install({}).onSocketOpen(resolve));
+        return [urls, opened.header];
+      })()`);
+      assert.deepEqual(got, [
+        [['wss://example.qq.com', ['protocol1']]],
+        { 'Sec-WebSocket-Protocol': 'protocol1' },
+      ]);
+      await page.close();
+    });
+
+    test('example 2 logs what the document says', { timeout: 30_000 }, async () => {
+      const page = await engine.newPage(`${site}/2.html`);
+      const lines = await page.evaluate(`(async () => {
+        while (lines.length < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+        return lines;
+      })()`);
+      assert.deepEqual(lines, [
+        ['connect success'],
+        ['onOpen'],
+        ['onMessage: ', { data: 'xxx' }],
+        ['onClose: ', { code: 1000, reason: '', wasClean: true }],
+      ]);
+      await page.close();
+    });
+  });
+}

@@ -1,0 +1,286 @@
+/**
+ * How the package gets into a page, in every engine: both entry points, workers, frames, a strict policy, servers
+ * that answer amiss, pages that start the module themselves, and what a page sees when it cannot be had.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { engineNames, openEngine } from './engine.mjs';
+import { dist, startServe, startSite } from './server.mjs';
+
+/** @import { Engine, Page } from './engine.mjs' */
+/** @import { Answer } from './server.mjs' */
+
+const wasm = readFileSync(join(dist, 'connectsocket.wasm'));
+const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
+
+/**
+ * @param {string} head
+ * @returns {string}
+ */
+const page = (head) => `<!doctype html><link rel="icon" href="data:,">${head}`;
+const classic = '<script src="connectsocket.js"></script>';
+const strict = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src *; worker-src 'self'; img-src data:",
+};
+
+// What any of the scripts below does: one echo, told to whoever asks.
+const roundTrip = `async (connectSocket, url) => {
+  const task = await connectSocket({ url });
+  const answer = new Promise((resolve) => task.onMessage(({ data }) => resolve(data)));
+  task.onOpen(() => task.send({ data: 'round trip' }));
+  const data = await answer;
+  await task.close();
+  await new Promise((resolve) => task.onClose(resolve));
+  return data;
+}`;
+
+// A page's first lines, with the module still to come.
+const nextLine = (/** @type {string} */ echo) => `
+  const seen = [];
+  const task = connectSocket({ url: '${echo}', success() { seen.push('success'); } });
+  seen.push(task.readyState);
+  task.onOpen(() => { seen.push('open'); task.send({ data: 'x' }); });
+  task.onMessage(({ data }) => { seen.push(data); task.close(); });
+  const closed = new Promise((resolve) => task.onClose(({ code }) => resolve(seen.push(code))));
+  task.then((same) => seen.push(typeof same.send));
+`;
+
+/** @type {Record<string, Answer>} */
+const paths = {
+  '/classic.html': page(classic),
+  '/module.html': page('<script type="module" src="page.mjs"></script>'),
+  '/page.mjs': { body: `import * as api from './connectsocket.mjs'; globalThis.api = api;` },
+  '/strict.html': { body: page(`${classic}<script type="module" src="page.mjs"></script>`), header: strict },
+  '/options.html': page(
+    '<script src="connectsocket.js" data-wasm="elsewhere/module.bin" data-max-sockets="1" data-on-limit="replace"></script>',
+  ),
+  '/elsewhere/module.bin': { body: wasm, type: 'application/octet-stream' },
+  '/twice.html': page(
+    `${classic}<script>globalThis.first = connectSocket;</script>${classic}<script type="module" src="page.mjs"></script>`,
+  ),
+  '/others.html': page(
+    `<script>globalThis.Go = 'theirs'; globalThis.fs = 'theirs'; globalThis.process = 'theirs'; globalThis.path = 'theirs'; globalThis.before = Object.keys(globalThis);</script>${classic}`,
+  ),
+  '/stock.html': page(
+    '<script src="wasm_exec.js"></script><script>const go = new Go(); WebAssembly.instantiateStreaming(fetch("connectsocket.wasm"), go.importObject).then(({ instance }) => go.run(instance));</script>',
+  ),
+  '/wasm_exec.js': { body: readFileSync(join(goroot, 'lib/wasm/wasm_exec.js')) },
+  '/frame.html': page('<iframe src="classic.html"></iframe>'),
+  '/absent.html': page('<script src="connectsocket.js" data-wasm="absent.wasm"></script>'),
+  '/truncated.html': page('<script src="connectsocket.js" data-wasm="truncated.wasm"></script>'),
+  '/truncated.wasm': { body: wasm.subarray(0, wasm.length >> 1) },
+  '/foreign.html': page('<script src="connectsocket.js" data-wasm="foreign.wasm"></script>'),
+  '/foreign.wasm': { body: Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) },
+  '/stale.html': page('<script src="stale.js"></script>'),
+  '/none.html': page(`<script>delete globalThis.WebAssembly;</script>${classic}`),
+  '/blocked.html': {
+    body: page(classic),
+    header: { 'Content-Security-Policy': "script-src 'self'; connect-src *" },
+  },
+  '/worker.js': {
+    body: `importScripts('connectsocket.js'); onmessage = async ({ data }) => postMessage(await (${roundTrip})(connectSocket, data));`,
+  },
+  '/worker.mjs': {
+    body: `import { connectSocket } from './connectsocket.mjs'; onmessage = async ({ data }) => postMessage(await (${roundTrip})(connectSocket, data));`,
+  },
+  '/shared.js': {
+    body: `importScripts('connectsocket.js'); onconnect = ({ ports: [port] }) => { port.onmessage = async ({ data }) => port.postMessage(await (${roundTrip})(connectSocket, data)); };`,
+  },
+};
+const { version } = JSON.parse(readFileSync(new URL('../web/package.json', import.meta.url), 'utf8'));
+paths['/stale.js'] = {
+  body: readFileSync(join(dist, 'connectsocket.js'), 'utf8').replaceAll(`"${version}"`, '"0.0.0"'),
+};
+
+for (const name of engineNames) {
+  describe(name, () => {
+    /** @type {Engine} */
+    let engine;
+    /** @type {Array<() => Promise<void>>} */
+    const closers = [];
+    let site = '';
+    let echo = '';
+
+    before(async () => {
+      const serve = await startServe();
+      paths['/next-line.html'] = page(`${classic}<script>${nextLine(serve.echo)}</script>`);
+      const started = await startSite(paths);
+      engine = await openEngine(name);
+      closers.push(serve.close, started.close, engine.close);
+      site = started.url;
+      echo = serve.echo;
+    });
+    after(async () => {
+      for (const close of closers.reverse()) await close();
+    });
+
+    /**
+     * Runs f with a page of the site, which is closed then.
+     *
+     * @param {string} path
+     * @param {(page: Page) => Promise<void>} f
+     */
+    async function withPage(path, f) {
+      const page = await engine.newPage(`${site}/${path}`);
+      try {
+        await f(page);
+      } finally {
+        await page.close();
+      }
+    }
+
+    /**
+     * @param {string} title
+     * @param {string} path
+     * @param {string} expression for the result in the page; echo and roundTrip are there
+     * @param {unknown} want
+     */
+    function inPage(title, path, expression, want) {
+      test(title, { timeout: 30_000 }, () =>
+        withPage(path, async (page) => {
+          const got = await page.evaluate(
+            `(async () => { const echo = ${JSON.stringify(echo)}, roundTrip = ${roundTrip}; ${expression} })()`,
+          );
+          assert.deepEqual(got, want);
+        }),
+      );
+    }
+
+    inPage('classic script', 'classic.html', 'return roundTrip(connectSocket, echo);', 'round trip');
+    inPage(
+      'classic script: callable on the next line, by both ways of calling',
+      'next-line.html',
+      'await closed; return seen;',
+      [0, 'success', 'function', 'open', 'x', 1000],
+    );
+    inPage(
+      'ES module, with progress',
+      'module.html',
+      `const progress = [];
+       await api.load({ onProgress: ({ loaded, total }) => progress.push(loaded / total) });
+       await api.ready;
+       return [await roundTrip(api.connectSocket, echo), progress.at(-1), progress.every((p, i) => i === 0 || p >= progress[i - 1]), Object.keys(api).length];`,
+      ['round trip', 1, true, 11],
+    );
+    inPage(
+      'ES module without load',
+      'module.html',
+      'return roundTrip(api.connectSocket, echo);',
+      'round trip',
+    );
+    inPage('install', 'module.html', 'return roundTrip(api.install({}).connectSocket, echo);', 'round trip');
+    inPage(
+      'strict policy',
+      'strict.html',
+      'return [await roundTrip(connectSocket, echo), await roundTrip(api.connectSocket, echo)];',
+      ['round trip', 'round trip'],
+    );
+    inPage(
+      'options as attributes, wrong MIME type',
+      'options.html',
+      `const old = await connectSocket({ url: echo });
+       const closed = new Promise((resolve) => old.onClose(resolve));
+       await new Promise((resolve) => old.onOpen(resolve));
+       const answer = await roundTrip(connectSocket, echo);
+       return [answer, (await closed).code];`,
+      ['round trip', 1000],
+    );
+    inPage(
+      'a second copy, and the other entry point, are the same module',
+      'twice.html',
+      'await roundTrip(connectSocket, echo); return [connectSocket === first, api.connectSocket === first, api.stats().tasks];',
+      [true, true, 0],
+    );
+    inPage(
+      'beside another Go program: nothing taken, nothing left',
+      'others.html',
+      `await roundTrip(connectSocket, echo);
+       return [[Go, fs, process, path].join(), Object.keys(globalThis).filter((key) => !before.includes(key) && key !== 'before').join()];`,
+      ['theirs,theirs,theirs,theirs', 'connectSocket'],
+    );
+    inPage(
+      'started by a stock page',
+      'stock.html',
+      'while (!globalThis.connectSocket) await new Promise((resolve) => setTimeout(resolve, 10)); return roundTrip(connectSocket, echo);',
+      'round trip',
+    );
+    inPage('in a frame', 'frame.html', 'return roundTrip(frames[0].connectSocket, echo);', 'round trip');
+    const worker = `(worker) => new Promise((resolve, reject) => {
+      worker.onerror = (event) => reject(new Error(event.message));
+      const port = worker.port ?? worker;
+      port.onmessage = ({ data }) => resolve(data);
+      port.postMessage(echo);
+    })`;
+    inPage('worker', 'classic.html', `return (${worker})(new Worker('worker.js'));`, 'round trip');
+    inPage(
+      'module worker',
+      'classic.html',
+      `return (${worker})(new Worker('worker.mjs', { type: 'module' }));`,
+      'round trip',
+    );
+    inPage(
+      'worker under a strict policy',
+      'strict.html',
+      `return (${worker})(new Worker('worker.js'));`,
+      'round trip',
+    );
+    inPage(
+      'shared worker',
+      'classic.html',
+      `return (${worker})(new SharedWorker('shared.js'));`,
+      'round trip',
+    );
+
+    // What a page is told where the module cannot be had; and that it goes on.
+    for (const [title, path, want] of /** @type {const} */ ([
+      ['a module that is not there', 'absent.html', /^connectSocket:fail .*absent\.wasm answered 404/],
+      [
+        'a truncated module',
+        'truncated.html',
+        /^connectSocket:fail .*truncated\.wasm is truncated: \d+ of \d+ bytes$/,
+      ],
+      ['what is another module', 'foreign.html', /^connectSocket:fail .*is no connectsocket module/],
+      [
+        'a module of another version',
+        'stale.html',
+        /^connectSocket:fail the module is of version .*, the script of 0\.0\.0$/,
+      ],
+      ['no WebAssembly', 'none.html', /^connectSocket:fail this page has no WebAssembly$/],
+      [
+        'a policy that forbids it',
+        'blocked.html',
+        /^connectSocket:fail this page's Content-Security-Policy forbids WebAssembly/,
+      ],
+    ])) {
+      test(title, { timeout: 30_000 }, () =>
+        withPage(path, async (page) => {
+          const [first, events, later, ready] = await page.evaluate(async (echo) => {
+            const failure = (/** @type {Promise<unknown>} */ promise) =>
+              promise.then(String, (e) => e.errMsg ?? e.message);
+            const task = connectSocket({ url: echo, fail() {} });
+            /** @type {unknown[]} */
+            const events = [];
+            task.onError(({ errMsg }) => events.push(errMsg));
+            const closed = new Promise((resolve) => task.onClose(({ code }) => resolve(events.push(code))));
+            const first = await failure(task);
+            await closed;
+            return [
+              first,
+              events,
+              await failure(connectSocket({ url: echo })),
+              await failure(connectSocket.ready),
+            ];
+          }, echo);
+          assert.match(String(first), want);
+          assert.deepEqual(events, [first, 1006]);
+          assert.equal(later, first);
+          assert.equal(`connectSocket:fail ${ready}`, first);
+        }),
+      );
+    }
+  });
+}

@@ -1,0 +1,130 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { atExit, requireExecutable } from './processes.mjs';
+
+/** @import { IncomingMessage, ServerResponse } from 'node:http' */
+/** @import { AddressInfo } from 'node:net' */
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** The built package. */
+export const dist = join(root, 'web/dist');
+
+/** @type {{ key: string, cert: string } | undefined} */
+let pair;
+
+/** Files of a self-made certificate for 127.0.0.1 and its key; they go when this process does. */
+export function certificate() {
+  if (!pair) {
+    const directory = mkdtempSync(join(tmpdir(), 'connectsocket-tls-'));
+    atExit(() => rmSync(directory, { recursive: true, force: true }));
+    pair = { key: join(directory, 'key.pem'), cert: join(directory, 'cert.pem') };
+    const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
+    const files = ['-keyout', pair.key, '-out', pair.cert];
+    requireExecutable('/usr/bin/openssl', 'openssl');
+    execFileSync(
+      '/usr/bin/openssl',
+      ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', ...subject, ...files],
+      {
+        stdio: 'pipe',
+      },
+    );
+  }
+  return pair;
+}
+
+/**
+ * Starts the development server, built as bin/serve, on a free port.
+ *
+ * @param {{ tls?: boolean }} [option] tls serves https and wss
+ * @returns {Promise<{ url: string, echo: string, close: () => Promise<void> }>} echo is the WebSocket URL of its echo
+ *   server; close resolves when the process has ended
+ */
+export async function startServe({ tls = false } = {}) {
+  const { key, cert } = tls ? certificate() : { key: '', cert: '' };
+  const child = spawn(
+    join(root, 'bin/serve'),
+    ['-addr=127.0.0.1:0', `-dir=${dist}`, `-tls-cert=${cert}`, `-tls-key=${key}`],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  const forget = atExit(() => child.kill('SIGKILL'));
+  const exited = once(child, 'exit');
+  const line = await Promise.race([once(createInterface(child.stdout), 'line'), exited]);
+  const url = /^listening on (\S+)$/.exec(String(line[0]))?.[1];
+  if (!url) throw new Error(`bin/serve did not start: ${line[0]}`);
+  return {
+    url,
+    echo: `${url.replace(/^http/, 'ws')}/echo`,
+    async close() {
+      child.kill('SIGTERM');
+      await exited;
+      forget();
+    },
+  };
+}
+
+const types = new Map([
+  ['.html', 'text/html; charset=utf-8'],
+  ['.js', 'text/javascript'],
+  ['.mjs', 'text/javascript'],
+  ['.wasm', 'application/wasm'],
+]);
+
+/**
+ * What a path of a site answers: a body as HTML, or more exactly.
+ *
+ * @typedef {string | { body?: string | Buffer, type?: string, status?: number, header?: Record<string, string> }} Answer
+ */
+
+/**
+ * Starts a site of test pages on a free port: the given paths, and the built package for all others.
+ *
+ * @param {Record<string, Answer>} paths
+ * @param {{ tls?: boolean }} [option]
+ * @returns {Promise<{ url: string, close: () => Promise<void> }>}
+ */
+export async function startSite(paths, { tls = false } = {}) {
+  /**
+   * @param {IncomingMessage} request
+   * @param {ServerResponse} response
+   */
+  const answer = (request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://site');
+    const found = paths[pathname] ?? {};
+    const { status = 200, header = {}, ...given } = typeof found === 'string' ? { body: found } : found;
+    const type = given.type ?? types.get(extname(pathname)) ?? types.get('.html');
+    try {
+      const body = given.body ?? readFileSync(join(dist, pathname));
+      response
+        .writeHead(status, { 'Content-Type': String(type), 'Cache-Control': 'no-store', ...header })
+        .end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  };
+  const server = tls
+    ? createHttpsServer(
+        { key: readFileSync(certificate().key), cert: readFileSync(certificate().cert) },
+        answer,
+      )
+    : createHttpServer(answer);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = /** @type {AddressInfo} */ (server.address());
+  return {
+    url: `http${tls ? 's' : ''}://127.0.0.1:${port}`,
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
