@@ -1,0 +1,181 @@
+package relay
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync"
+	"syscall"
+	"time"
+
+	"nhooyr.io/websocket"
+)
+
+// upstream is a connection after its handshake.
+type upstream struct {
+	handle  *websocket.Conn
+	lease   *lease
+	header  http.Header
+	profile *profile
+}
+
+// deflates reports whether the upstream took compression, so that its frames do not fit the page's.
+func (u *upstream) deflates() bool { return u.header.Get("Sec-WebSocket-Extensions") != "" }
+
+// profile is the handshake's clock as mini programs know it: the first five in ms since the epoch, the others in ms.
+type profile struct {
+	FetchStart        int64 `json:"fetchStart"`
+	DomainLookUpStart int64 `json:"domainLookUpStart"`
+	DomainLookUpEnd   int64 `json:"domainLookUpEnd"`
+	ConnectStart      int64 `json:"connectStart"`
+	ConnectEnd        int64 `json:"connectEnd"`    // after TLS
+	RTT               int64 `json:"rtt"`           // of connecting, with TLS
+	HandshakeCost     int64 `json:"handshakeCost"` // from the request to its response
+	Cost              int64 `json:"cost"`          // of it all
+}
+
+// stopwatch fills a profile. A dial that has lost its race may still call in after the handshake: hence the lock.
+type stopwatch struct {
+	mu sync.Mutex
+	fetchStart, lookupStart, lookupEnd, connectStart,
+	connectEnd time.Time
+}
+
+func (s *stopwatch) mark(t *time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.IsZero() {
+		*t = time.Now()
+	}
+}
+
+func (s *stopwatch) trace(got func(net.Conn)) *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		DNSStart:     func(httptrace.DNSStartInfo) { s.mark(&s.lookupStart) },
+		DNSDone:      func(httptrace.DNSDoneInfo) { s.mark(&s.lookupEnd) },
+		ConnectStart: func(string, string) { s.mark(&s.connectStart) },
+		GotConn: func(i httptrace.GotConnInfo) {
+			s.mark(&s.connectEnd)
+			got(i.Conn)
+		},
+	}
+}
+
+func (s *stopwatch) profile() *profile {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if s.lookupStart.IsZero() { // an address needs no look-up
+		s.lookupStart, s.lookupEnd = s.fetchStart, s.fetchStart
+	}
+	return &profile{
+		FetchStart:        s.fetchStart.UnixMilli(),
+		DomainLookUpStart: s.lookupStart.UnixMilli(),
+		DomainLookUpEnd:   s.lookupEnd.UnixMilli(),
+		ConnectStart:      s.connectStart.UnixMilli(),
+		ConnectEnd:        s.connectEnd.UnixMilli(),
+		RTT:               s.connectEnd.Sub(s.connectStart).Milliseconds(),
+		HandshakeCost:     now.Sub(s.connectEnd).Milliseconds(),
+		Cost:              now.Sub(s.fetchStart).Milliseconds(),
+	}
+}
+
+// dial connects to the upstream of an offer that the policy has passed, until ctx ends.
+func (r *Relay) dial(ctx context.Context, o *offer, page http.Header) (*upstream, *failure) {
+	dialer := net.Dialer{Resolver: r.cfg.Resolver}
+	if _, byName := r.policy.upstream(o.parsed); !byName {
+		// At the connect, where no name can change its mind any more.
+		dialer.Control = func(_, address string, _ syscall.RawConn) error { return checkAddress(address) }
+	}
+	// One transport a dial: nothing of one page's connection reaches another's.
+	var rt roundTripper
+	rt.DisableKeepAlives = true
+	rt.MaxResponseHeaderBytes = 64 << 10
+	rt.TLSClientConfig = r.cfg.TLS.Clone()
+	rt.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if tcp, ok := conn.(*net.TCPConn); ok && o.noDelay != nil {
+			err = tcp.SetNoDelay(*o.noDelay)
+		}
+		return conn, err
+	}
+	opts := &websocket.DialOptions{
+		HTTPClient: &http.Client{
+			Transport:     &rt,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		HTTPHeader:   requestHeader(page, o.header),
+		Subprotocols: o.protocols,
+	}
+	if o.deflate {
+		opts.CompressionMode = websocket.CompressionNoContextTakeover
+	}
+	watch := stopwatch{fetchStart: time.Now()}
+	ctx = httptrace.WithClientTrace(ctx, watch.trace(func(c net.Conn) { rt.conn = c }))
+	handle, resp, err := websocket.Dial(ctx, o.parsed.String(), opts)
+	if err != nil {
+		return nil, explain(ctx, o, resp, err)
+	}
+	return &upstream{handle: handle, lease: rt.lease, header: resp.Header, profile: watch.profile()}, nil
+}
+
+// explain tells a page why its upstream could not be reached. It never quotes err as it is: that would hold the URL.
+func explain(ctx context.Context, o *offer, resp *http.Response, err error) *failure {
+	if resp != nil {
+		f := &failure{outcome: "status", status: resp.StatusCode, header: resp.Header, text: "upstream answered " + resp.Status}
+		if resp.StatusCode == http.StatusSwitchingProtocols {
+			f.outcome, f.text = "handshake", "upstream answered with an invalid WebSocket handshake"
+			if len(o.protocols) == 0 && resp.Header.Get("Sec-WebSocket-Protocol") != "" {
+				f.text = "upstream chose a protocol that was not offered"
+			}
+		}
+		return f
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return &failure{outcome: "page_gone", text: "the page went away"}
+	}
+	var (
+		outer *url.Error
+		addr  *addressError
+		dns   *net.DNSError
+		cert  *tls.CertificateVerificationError
+		rec   tls.RecordHeaderError
+		alert tls.AlertError
+		name  x509.HostnameError
+		host  = o.parsed.Hostname()
+	)
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	var timeout net.Error
+	switch {
+	case errors.As(err, &addr):
+		return &failure{outcome: "policy", text: fmt.Sprintf("upstream %q has an address that is not public", host)}
+	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
+		return &failure{outcome: "timeout", text: "timeout"}
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return &failure{outcome: "dns", text: fmt.Sprintf("upstream %q does not exist (DNS)", host)}
+	case errors.As(err, &dns):
+		return &failure{outcome: "dns", text: fmt.Sprintf("upstream %q could not be looked up (DNS)", host)}
+	case errors.As(err, &cert), errors.As(err, &name), errors.As(err, &alert):
+		return &failure{outcome: "tls", text: "upstream's TLS: " + err.Error()}
+	case errors.As(err, &rec):
+		return &failure{outcome: "tls", text: "upstream does not speak TLS"}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return &failure{outcome: "refused", text: "upstream refused the connection"}
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return &failure{outcome: "network", text: "upstream closed the connection during the handshake"}
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return &failure{outcome: "network", text: "upstream is unreachable"}
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return &failure{outcome: "timeout", text: "timeout"}
+	}
+	return &failure{outcome: "handshake", text: "upstream gave no valid HTTP response"}
+}

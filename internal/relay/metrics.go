@@ -1,0 +1,67 @@
+package relay
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type metrics struct {
+	connections      prometheus.Gauge
+	handshakes       *prometheus.CounterVec
+	handshakeSeconds prometheus.Histogram
+	ends             *prometheus.CounterVec
+	seconds          prometheus.Histogram
+	bytes, messages  [2]prometheus.Counter // by direction: up, down
+	vecs             [2]*prometheus.CounterVec
+}
+
+// The directions, as indices.
+const (
+	up   = iota // page to upstream
+	down        // upstream to page
+)
+
+func newMetrics() *metrics {
+	opts := func(name, help string) prometheus.CounterOpts {
+		return prometheus.CounterOpts{Namespace: "connectsocket", Subsystem: "relay", Name: name, Help: help}
+	}
+	m := &metrics{
+		connections: prometheus.NewGauge(prometheus.GaugeOpts(opts("connections", "Pages held now, in a handshake or connected."))),
+		handshakes:  prometheus.NewCounterVec(opts("handshakes_total", "Handshakes by outcome."), []string{"outcome"}),
+		handshakeSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "connectsocket", Subsystem: "relay", Name: "handshake_seconds",
+			Help:    "From a page's request to its answer.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
+		}),
+		ends: prometheus.NewCounterVec(opts("ends_total", "Ends of connections by cause."), []string{"cause"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "connectsocket", Subsystem: "relay", Name: "connection_seconds",
+			Help:    "From a page's answer to the end of its connection.",
+			Buckets: prometheus.ExponentialBuckets(0.1, 8, 8),
+		}),
+		vecs: [2]*prometheus.CounterVec{
+			prometheus.NewCounterVec(opts("bytes_total", "Bytes of frames forwarded, by direction."), []string{"direction"}),
+			prometheus.NewCounterVec(opts("messages_total", "Messages forwarded, by direction."), []string{"direction"}),
+		},
+	}
+	for i, direction := range []string{"up", "down"} {
+		m.bytes[i] = m.vecs[0].WithLabelValues(direction)
+		m.messages[i] = m.vecs[1].WithLabelValues(direction)
+	}
+	return m
+}
+
+func (m *metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.connections, m.handshakes, m.handshakeSeconds, m.ends, m.seconds, m.vecs[0], m.vecs[1]}
+}
+
+// Describe implements prometheus.Collector.
+func (r *Relay) Describe(ch chan<- *prometheus.Desc) {
+	for _, c := range r.metrics.collectors() {
+		c.Describe(ch)
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (r *Relay) Collect(ch chan<- prometheus.Metric) {
+	for _, c := range r.metrics.collectors() {
+		c.Collect(ch)
+	}
+}

@@ -1,0 +1,311 @@
+package relay
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nhooyr.io/websocket"
+)
+
+// closeWait is how long a peer may take to end a connection that is closing.
+const closeWait = 5 * time.Second
+
+// session is what remains of a page's handshake once it is connected.
+type session struct {
+	relay *Relay
+	addr  netip.Prefix
+	log   *slog.Logger
+	began time.Time
+}
+
+// ended accounts for the end of a session.
+func (s *session) ended(cause string, code websocket.StatusCode, counts ...any) {
+	took := time.Since(s.began)
+	s.relay.metrics.ends.WithLabelValues(cause).Inc()
+	s.relay.metrics.seconds.Observe(took.Seconds())
+	s.log.Info("end", append([]any{"cause", cause, "code", int(code), "seconds", took.Seconds()}, counts...)...)
+	s.relay.leave(s.addr)
+}
+
+// pair is a page and its upstream, connected. Two goroutines serve it, one a direction, each until its source ends; the
+// relay's sweep watches over it.
+type pair struct {
+	session
+	legs    [2]leg  // page, upstream: leg i is read by flow i, and written by the other
+	flows   [2]flow // up, down
+	running atomic.Int32
+
+	closing atomic.Int64 // the relay's clock when the end began, 0 before
+	once    sync.Once
+	cause   string               // of the end, set once
+	code    websocket.StatusCode // of the first close, set once
+}
+
+// leg is one connection of a pair.
+type leg struct {
+	conn   net.Conn
+	masked bool // what the relay writes to it must be masked: the upstream's
+
+	heard   atomic.Int64 // the relay's clock when something last came from it
+	writing atomic.Int64 // the relay's clock when the write under way began, 0 without one
+	pinged  int64        // the heard that a ping has answered; sweep's own
+
+	mu     sync.Mutex // held to write
+	within bool       // what was written ends within a frame: none of the relay's own may follow
+	closed bool       // a close frame was written: nothing may follow
+}
+
+// flow is one direction of a pair.
+type flow struct {
+	walker
+	discards bool // what still comes is read only to be dropped
+
+	bytes, messages atomic.Uint64 // forwarded
+	told            [2]uint64     // of these, what the metrics know
+}
+
+// forwardFrames takes both connections over from the library and starts forwarding. It returns at once.
+func (s session) forwardFrames(page *takeover, handle *websocket.Conn, upstream *upstream) {
+	p := &pair{session: s}
+	page.lease.over.Store(true)
+	upstream.lease.over.Store(true)
+	pageAhead, upAhead := append([]byte(nil), page.ahead()...), upstream.lease.ahead
+	// These leave the connections open, and end the library's goroutines.
+	handle.CloseNow()
+	upstream.handle.CloseNow()
+
+	p.legs[up].conn = page.conn
+	p.legs[down].conn = upstream.lease.Conn
+	p.legs[down].masked = true
+	for i := range p.flows {
+		p.flows[i].limit = s.relay.cfg.MaxMessage
+	}
+	p.flows[up].masked = true
+	p.running.Store(2)
+	s.relay.watch(p)
+	go p.forward(up, pageAhead)
+	go p.forward(down, upAhead)
+}
+
+// forward moves the frames of one direction until its source ends or fails.
+func (p *pair) forward(direction int, ahead []byte) {
+	src, dst, f := &p.legs[direction], &p.legs[1-direction], &p.flows[direction]
+	rd := newReader(src.conn, ahead)
+	clock := &p.relay.now
+	for {
+		b, err := rd.next()
+		if err != nil {
+			break
+		}
+		if f.discards {
+			continue
+		}
+		src.heard.Store(clock.Load())
+		n, bad := f.walk(b)
+		if n > 0 {
+			written := dst.write(b[:n], f, clock)
+			f.bytes.Store(f.bytes.Load() + uint64(n))
+			f.messages.Store(f.walker.messages)
+			if !written {
+				f.discards = true
+				p.close()
+			}
+		}
+		switch {
+		case bad != nil:
+			p.end([...]string{"page_protocol", "upstream_protocol"}[direction], bad.code, bad.reason)
+			f.discards = true
+		case f.closed:
+			p.because([...]string{"page_closed", "upstream_closed"}[direction], f.code)
+			p.close()
+			f.discards = true
+			if p.legs[up].isClosed() && p.legs[down].isClosed() {
+				// The server ends the connection, RFC 6455 section 7.1.1: the relay its page's, the upstream its own.
+				p.legs[up].conn.Close()
+			}
+		default:
+			rd.keep(b[n:])
+		}
+	}
+	rd.release()
+	if !f.closed {
+		p.because([...]string{"page_dropped", "upstream_dropped"}[direction], websocket.StatusAbnormalClosure)
+		dst.finish()
+	}
+	p.close()
+	if p.running.Add(-1) == 0 {
+		p.legs[up].conn.Close()
+		p.legs[down].conn.Close()
+		p.relay.unwatch(p)
+		p.ended(p.cause, p.code,
+			"up_bytes", p.flows[up].bytes.Load(), "up_messages", p.flows[up].messages.Load(),
+			"down_bytes", p.flows[down].bytes.Load(), "down_messages", p.flows[down].messages.Load())
+	}
+}
+
+// because notes why the pair ends, the first time.
+func (p *pair) because(cause string, code websocket.StatusCode) {
+	p.once.Do(func() { p.cause, p.code = cause, code })
+}
+
+// close begins the end: a pair that is closing and makes no progress for closeWait is dropped.
+func (p *pair) close() { p.closing.CompareAndSwap(0, p.relay.now.Load()) }
+
+// end closes both legs, with a close frame where one fits, and has the flows discard what still comes. It may block for
+// closeWait.
+func (p *pair) end(cause string, code websocket.StatusCode, reason string) {
+	p.because(cause, code)
+	payload := append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...)
+	for i := range p.legs {
+		l := &p.legs[i]
+		if l.mu.TryLock() { // else it is being written to, and this is no time to wait
+			l.control(opClose, payload, &p.relay.now)
+			l.mu.Unlock()
+			l.finish()
+		}
+	}
+	p.close()
+}
+
+// write writes what a walk has passed, and reports whether that was possible. It blocks while the peer takes nothing.
+func (l *leg) write(b []byte, f *flow, clock *atomic.Int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.writing.Store(clock.Load())
+	_, err := l.conn.Write(b)
+	l.writing.Store(0)
+	l.within, l.closed = !f.between(), f.walker.closed
+	return err == nil
+}
+
+// control writes a control frame of the relay's own, if one fits now. The caller holds l.mu.
+func (l *leg) control(op opcode, payload []byte, clock *atomic.Int64) {
+	if l.within || l.closed {
+		return
+	}
+	l.closed = op == opClose
+	l.writing.Store(clock.Load())
+	l.conn.Write(controlFrame(op, payload, l.masked))
+	l.writing.Store(0)
+}
+
+// ping writes a ping. It blocks while the peer takes nothing.
+func (l *leg) ping(clock *atomic.Int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.control(opPing, nil, clock)
+}
+
+func (l *leg) isClosed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
+}
+
+// finish sends the end of the stream after what was written, so that a peer gets all of it: a closed connection with
+// unread bytes would reset.
+func (l *leg) finish() {
+	if !l.mu.TryLock() {
+		return
+	}
+	defer l.mu.Unlock()
+	l.closed = true
+	if c, ok := l.conn.(interface{ CloseWrite() error }); ok {
+		c.CloseWrite()
+	}
+}
+
+// watch has sweep watch over p.
+func (r *Relay) watch(p *pair) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now.Store(int64(time.Since(start)))
+	for i := range p.legs {
+		p.legs[i].heard.Store(r.now.Load())
+	}
+	r.pairs[p] = struct{}{}
+	if len(r.pairs) == 1 {
+		time.AfterFunc(r.tick(), r.sweep)
+	}
+}
+
+func (r *Relay) unwatch(p *pair) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.pairs, p)
+	r.count(p)
+}
+
+func (r *Relay) tick() time.Duration {
+	return min(time.Second, r.cfg.WriteStall/4, r.cfg.PingInterval/4)
+}
+
+// sweep looks after all pairs: it counts what they did, pings the silent, and ends the stalled and the lost. It runs once
+// a tick while there are pairs.
+func (r *Relay) sweep() {
+	now := int64(time.Since(start))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now.Store(now)
+	for p := range r.pairs {
+		r.count(p)
+		p.check(now)
+	}
+	if len(r.pairs) > 0 {
+		time.AfterFunc(r.tick(), r.sweep)
+	}
+}
+
+// count tells the metrics what p has forwarded since they were last told.
+func (r *Relay) count(p *pair) {
+	for i := range p.flows {
+		f := &p.flows[i]
+		bytes, messages := f.bytes.Load(), f.messages.Load()
+		r.metrics.bytes[i].Add(float64(bytes - f.told[0]))
+		r.metrics.messages[i].Add(float64(messages - f.told[1]))
+		f.told = [2]uint64{bytes, messages}
+	}
+}
+
+// check is sweep's look at one pair; it does not block.
+func (p *pair) check(now int64) {
+	cfg := &p.relay.cfg
+	progress := p.closing.Load()
+	closing := progress != 0
+	for i := range p.legs {
+		l := &p.legs[i]
+		heard, writing := l.heard.Load(), l.writing.Load()
+		progress = max(progress, heard)
+		if writing != 0 {
+			progress = now
+			if now-writing > int64(cfg.WriteStall) {
+				if closing {
+					l.conn.Close()
+				} else {
+					go p.end([...]string{"page_stalled", "upstream_stalled"}[i], websocket.StatusPolicyViolation,
+						"a peer took nothing for too long")
+				}
+			}
+		}
+		if silent := now - heard; closing || p.legs[1-i].writing.Load() != 0 {
+			continue // its flow is not waiting for it
+		} else if silent > 2*int64(cfg.PingInterval) {
+			go p.end([...]string{"page_lost", "upstream_lost"}[i], websocket.StatusInternalError, "a peer answers no pings")
+		} else if silent > int64(cfg.PingInterval) && l.pinged != heard {
+			l.pinged = heard
+			go l.ping(&p.relay.now)
+		}
+	}
+	if closing && now-progress > int64(closeWait) {
+		go p.legs[up].conn.Close()
+		go p.legs[down].conn.Close()
+	}
+}
