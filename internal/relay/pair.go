@@ -49,6 +49,7 @@ type pair struct {
 // leg is one connection of a pair.
 type leg struct {
 	conn   net.Conn
+	out    *writer
 	masked bool // what the relay writes to it must be masked: the upstream's
 
 	heard   atomic.Int64 // the relay's clock when something last came from it
@@ -82,6 +83,9 @@ func (s session) forwardFrames(page *takeover, handle *websocket.Conn, upstream 
 	p.legs[up].conn = page.conn
 	p.legs[down].conn = upstream.lease.Conn
 	p.legs[down].masked = true
+	for i := range p.legs {
+		p.legs[i].out = newWriter(p.legs[i].conn)
+	}
 	for i := range p.flows {
 		p.flows[i].limit = s.relay.cfg.MaxMessage
 	}
@@ -180,7 +184,7 @@ func (l *leg) write(b []byte, f *flow, clock *atomic.Int64) bool {
 		return false
 	}
 	l.writing.Store(clock.Load())
-	_, err := l.conn.Write(b)
+	err := l.out.write(b)
 	l.writing.Store(0)
 	l.within, l.closed = !f.between(), f.walker.closed
 	return err == nil
@@ -193,7 +197,7 @@ func (l *leg) control(op opcode, payload []byte, clock *atomic.Int64) {
 	}
 	l.closed = op == opClose
 	l.writing.Store(clock.Load())
-	l.conn.Write(controlFrame(op, payload, l.masked))
+	l.out.write(controlFrame(op, payload, l.masked))
 	l.writing.Store(0)
 }
 
