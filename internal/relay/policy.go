@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,7 +20,7 @@ type policy struct {
 
 // pattern is one allowed upstream.
 type pattern struct {
-	host   string // lower case; a suffix with its dot if anyBelow
+	host   string // lower case; with suffix, the ending from its dot on
 	port   string // "": the scheme's own
 	suffix bool
 }
@@ -30,7 +31,8 @@ func newPolicy(allow, origins []string) (policy, error) {
 		host, port := strings.ToLower(s), ""
 		if strings.Contains(s, ":") {
 			var err error
-			if host, port, err = net.SplitHostPort(host); err != nil || port == "" {
+			host, port, err = net.SplitHostPort(host)
+			if _, notPort := strconv.ParseUint(port, 10, 16); err != nil || notPort != nil {
 				return policy{}, fmt.Errorf("allowed upstream %q: not host:port", s)
 			}
 		}
