@@ -6,11 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -166,16 +166,16 @@ func explain(ctx context.Context, o *offer, resp *http.Response, err error) *fai
 		return &failure{outcome: "dns", text: fmt.Sprintf("upstream %q could not be looked up (DNS)", host)}
 	case errors.As(err, &cert), errors.As(err, &name), errors.As(err, &alert):
 		return &failure{outcome: "tls", text: "upstream's TLS: " + err.Error()}
-	case errors.As(err, &rec):
+	case errors.As(err, &rec), errors.Is(err, http.ErrSchemeMismatch):
 		return &failure{outcome: "tls", text: "upstream does not speak TLS"}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return &failure{outcome: "refused", text: "upstream refused the connection"}
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return &failure{outcome: "network", text: "upstream closed the connection during the handshake"}
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return &failure{outcome: "network", text: "upstream is unreachable"}
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return &failure{outcome: "timeout", text: "timeout"}
+	case strings.Contains(err.Error(), "malformed"), strings.Contains(err.Error(), "exceeded"): // net/http has no types for these
+		return &failure{outcome: "handshake", text: "upstream gave no valid HTTP response"}
 	}
-	return &failure{outcome: "handshake", text: "upstream gave no valid HTTP response"}
+	return &failure{outcome: "network", text: "upstream closed the connection during the handshake"}
 }

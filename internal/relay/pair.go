@@ -231,7 +231,7 @@ func (l *leg) finish() {
 func (r *Relay) watch(p *pair) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.now.Store(int64(time.Since(start)))
+	r.now.Store(int64(time.Since(r.started)))
 	for i := range p.legs {
 		p.legs[i].heard.Store(r.now.Load())
 	}
@@ -255,7 +255,7 @@ func (r *Relay) tick() time.Duration {
 // sweep looks after all pairs: it counts what they did, pings the silent, and ends the stalled and the lost. It runs once
 // a tick while there are pairs.
 func (r *Relay) sweep() {
-	now := int64(time.Since(start))
+	now := int64(time.Since(r.started))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.now.Store(now)

@@ -94,7 +94,8 @@ type Relay struct {
 	ctx    context.Context // bounds the handshakes; cancelled by Drain at its deadline
 	cancel context.CancelFunc
 
-	now atomic.Int64 // a coarse clock, in nanoseconds since start; kept by sweep, so that no chunk pays for a timer
+	started time.Time
+	now     atomic.Int64 // a coarse clock, in nanoseconds since started; kept by sweep, so that no chunk pays for a timer
 
 	mu       sync.Mutex
 	held     int // connections, from their admission to their end
@@ -102,8 +103,6 @@ type Relay struct {
 	pairs    map[*pair]struct{}
 	draining chan struct{} // nil until Drain; closed once held is 0
 }
-
-var start = time.Now()
 
 // New returns a Relay, or an error that names the pattern of cfg that cannot be read.
 func New(cfg Config) (*Relay, error) {
@@ -129,6 +128,7 @@ func New(cfg Config) (*Relay, error) {
 		metrics: newMetrics(),
 		byAddr:  map[netip.Prefix]int{},
 		pairs:   map[*pair]struct{}{},
+		started: time.Now(),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r, nil

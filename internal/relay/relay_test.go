@@ -1,16 +1,24 @@
 package relay
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 	"nhooyr.io/websocket"
 )
@@ -121,31 +129,129 @@ func echoServer(t *testing.T, see func(*http.Request)) string {
 	return "ws" + strings.TrimPrefix(s.URL, "http")
 }
 
-func TestEcho(t *testing.T) {
-	for _, deflate := range []bool{false, true} {
-		var saw http.Header
-		echo := echoServer(t, func(r *http.Request) { saw = r.Header })
-		_, relay := serve(t, Config{}, echo)
-		c, a := connect(t, relay, m{"url": echo + "/x?y=z", "header": m{"Authorization": "Bearer x", "Referer": "no"}, "protocols": []string{"chat"}, "perMessageDeflate": deflate})
-		if !a.Open || a.Protocol != "chat" || a.Header["Upgrade"] != "websocket" || a.Profile.Cost < 0 || a.Profile.FetchStart == 0 {
-			t.Fatalf("%+v", a)
-		}
-		if saw.Get("Authorization") != "Bearer x" || saw.Get("Referer") != "" || saw.Get("Origin") != pageOrigin {
-			t.Errorf("upstream saw %v", saw)
-		}
-		for _, msg := range []string{"", "hello", strings.Repeat("long ", 100_000)} {
-			for _, typ := range []websocket.MessageType{websocket.MessageText, websocket.MessageBinary} {
-				if err := c.Write(t.Context(), typ, []byte(msg)); err != nil {
-					t.Fatal(err)
-				}
-				gotType, got, err := c.Read(t.Context())
-				if err != nil || gotType != typ || string(got) != msg {
-					t.Fatalf("sent %d bytes of %v, got %d of %v, %v", len(msg), typ, len(got), gotType, err)
-				}
-			}
-		}
-		if err := c.Close(4001, "bye"); err != nil {
-			t.Error(err)
+// rawPage opens a WebSocket to the relay as bare bytes, and sends the offer unless it is empty.
+func rawPage(t *testing.T, relay, offer string) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(relay, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: relay\r\nOrigin: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: %s\r\n\r\n", pageOrigin, Subprotocol)
+	br := bufio.NewReaderSize(conn, 64<<10)
+	resp, err := http.ReadResponse(br, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatal(resp.Status)
+	}
+	if offer != "" {
+		conn.Write(frame(0x81, true, []byte(offer)))
+		if first, payload := readFrame(t, br); first != 0x81 || !bytes.Contains(payload, []byte(`"open":true`)) {
+			t.Fatalf("answer %#x %q", first, payload)
 		}
 	}
+	return conn, br
+}
+
+// readFrame reads a frame, unmasked, and returns its first byte (FIN and opcode) and payload.
+func readFrame(t *testing.T, br *bufio.Reader) (first byte, payload []byte) {
+	t.Helper()
+	first, payload, err := nextFrame(br)
+	if err != nil {
+		t.Fatalf("reading a frame: %v", err)
+	}
+	return first, payload
+}
+
+func nextFrame(br *bufio.Reader) (first byte, payload []byte, err error) {
+	h := make([]byte, 2, 14)
+	if _, err := io.ReadFull(br, h); err != nil {
+		return 0, nil, err
+	}
+	more, size := map[byte]int{126: 2, 127: 8}[h[1]&0x7f], uint64(h[1]&0x7f)
+	if h[1]&0x80 != 0 {
+		more += 4
+	}
+	h = h[:2+more]
+	if _, err := io.ReadFull(br, h[2:]); err != nil {
+		return 0, nil, err
+	}
+	switch size {
+	case 126:
+		size = uint64(binary.BigEndian.Uint16(h[2:]))
+	case 127:
+		size = binary.BigEndian.Uint64(h[2:])
+	}
+	payload = make([]byte, size)
+	if _, err := io.ReadFull(br, payload); err != nil {
+		return 0, nil, err
+	}
+	if h[1]&0x80 != 0 {
+		for i := range payload {
+			payload[i] ^= h[len(h)-4+i%4]
+		}
+	}
+	return h[0], payload, nil
+}
+
+// rawUpstream serves WebSockets as bare bytes; serve owns the connection, which is closed after it.
+func rawUpstream(t *testing.T, serve func(net.Conn, *bufio.Reader)) string {
+	t.Helper()
+	var wg sync.WaitGroup
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		var tk takeover
+		handle, err := websocket.Accept(tk.wrap(w), req, &websocket.AcceptOptions{InsecureSkipVerify: true})
+		if err != nil {
+			return
+		}
+		tk.lease.over.Store(true)
+		handle.CloseNow()
+		tk.conn.SetDeadline(time.Now().Add(time.Minute))
+		wg.Add(1)
+		defer wg.Done()
+		defer tk.conn.Close()
+		serve(tk.conn, tk.br)
+	}))
+	t.Cleanup(func() { s.Close(); wg.Wait() })
+	return "ws" + strings.TrimPrefix(s.URL, "http")
+}
+
+// eventually waits for something that another goroutine brings about.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for range 2000 {
+		if is() {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("never: %s", what)
+}
+
+// counted waits for a counter of the relay to reach n.
+func counted(t *testing.T, c prometheus.Collector, n float64) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("a count of %v", n), func() bool { return testutil.ToFloat64(c) == n })
+}
+
+// syncBuffer is a buffer that a logger writes while a test reads.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
