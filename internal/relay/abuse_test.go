@@ -1,0 +1,372 @@
+package relay
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"nhooyr.io/websocket"
+)
+
+// expectClose reads up to a close frame and holds it against the code.
+func expectClose(t *testing.T, br *bufio.Reader, code int) {
+	t.Helper()
+	for {
+		first, payload, err := nextFrame(br)
+		if err != nil {
+			t.Errorf("no close frame: %v", err)
+			return
+		}
+		if first == 0x88 {
+			if len(payload) < 2 || int(payload[0])<<8|int(payload[1]) != code {
+				t.Errorf("close frame %q, want code %d", payload, code)
+			} else if code >= 1002 && len(payload) == 2 {
+				t.Error("a close frame without a reason")
+			}
+			return
+		}
+	}
+}
+
+// expectEnd reads up to the end of the connection, without a close frame.
+func expectEnd(t *testing.T, br *bufio.Reader) {
+	t.Helper()
+	for {
+		first, payload, err := nextFrame(br)
+		switch {
+		case err != nil:
+			if e, ok := err.(net.Error); ok && e.Timeout() {
+				t.Error("the connection did not end")
+			}
+			return
+		case first == 0x88:
+			t.Errorf("close frame %q, want none", payload)
+			return
+		}
+	}
+}
+
+// TestBadOffers has pages do anything but send a first message that is right.
+func TestBadOffers(t *testing.T) {
+	echo := echoServer(t, nil)
+	r, relay := serve(t, Config{OfferTimeout: 200 * time.Millisecond}, echo)
+	offer := fmt.Sprintf(`{"url":%q}`, echo)
+	text := func(s string) []byte { return frame(0x81, true, []byte(s)) }
+	for _, c := range []struct {
+		name    string
+		send    func(io.Writer)
+		code    int // 0: the page goes by itself
+		outcome string
+	}{
+		{"nothing", func(io.Writer) {}, 1008, "no_offer"},
+		{"half a header", func(w io.Writer) { w.Write(text(offer)[:1]) }, 1008, "no_offer"},
+		{"half a message", func(w io.Writer) { w.Write(text(offer)[:20]) }, 1008, "no_offer"},
+		{"drop by drop", func(w io.Writer) {
+			for _, b := range text(offer) {
+				w.Write([]byte{b})
+				time.Sleep(20 * time.Millisecond)
+			}
+		}, 1008, "no_offer"},
+		{"an end", func(w io.Writer) { w.(net.Conn).Close() }, 0, "page_gone"},
+		{"a close", func(w io.Writer) { w.Write(frame(0x88, true, closePayload(1001, ""))) }, 1001, "page_gone"},
+		{"half a message and an end", func(w io.Writer) { w.Write(text(offer)[:20]); w.(net.Conn).Close() }, 0, "page_gone"},
+		{"64 KiB and a byte", func(w io.Writer) { w.Write(text(offer + strings.Repeat(" ", maxOffer+1-len(offer)))) }, 1009, "bad_offer"},
+		{"a frame of 2^62", func(w io.Writer) {
+			w.Write([]byte{0x81, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+			w.Write(make([]byte, maxOffer+1))
+		}, 1009, "bad_offer"},
+		{"binary", func(w io.Writer) { w.Write(frame(0x82, true, []byte(offer))) }, 1003, "bad_offer"},
+		{"bad JSON", func(w io.Writer) { w.Write(text(`{"url":`)) }, 1007, "bad_offer"},
+		{"duplicate keys", func(w io.Writer) { w.Write(text(`{"url":"ws://a","url":"ws://b"}`)) }, 1007, "bad_offer"},
+		{"a long bad key", func(w io.Writer) { w.Write(text(`{"` + strings.Repeat("é", 1000) + `":1}`)) }, 1007, "bad_offer"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			conn, br := rawPage(t, relay, "")
+			c.send(conn)
+			if c.code != 0 {
+				expectClose(t, br, c.code)
+			}
+			conn.Close()
+		})
+	}
+	t.Cleanup(func() {
+		for outcome, n := range map[string]float64{"no_offer": 4, "page_gone": 3, "bad_offer": 6} {
+			counted(t, r.metrics.handshakes.WithLabelValues(outcome), n)
+		}
+	})
+	t.Run("exactly 64 KiB", func(t *testing.T) {
+		conn, _ := rawPage(t, relay, offer+strings.Repeat(" ", maxOffer-len(offer)))
+		conn.Close()
+	})
+}
+
+// TestRefusals holds what is refused before the upgrade.
+func TestRefusals(t *testing.T) {
+	get := func(t *testing.T, relay string, header http.Header) int {
+		t.Helper()
+		req, _ := http.NewRequest("GET", relay, nil)
+		req.Header = header
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		return resp.StatusCode
+	}
+	asks := func(origins ...string) http.Header {
+		return http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Origin": origins,
+			"Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="}, "Sec-Websocket-Protocol": {"other, " + Subprotocol}}
+	}
+	t.Run("origin", func(t *testing.T) {
+		r, relay := serve(t, Config{})
+		for i, origins := range [][]string{nil, {""}, {"https://evil.example"}, {"http://app.example"}, {"null"}, {pageOrigin, pageOrigin}} {
+			if got := get(t, relay, asks(origins...)); got != http.StatusForbidden {
+				t.Errorf("origin %q: %d", origins, got)
+			}
+			counted(t, r.metrics.handshakes.WithLabelValues("origin"), float64(i+1))
+		}
+	})
+	t.Run("no WebSocket", func(t *testing.T) {
+		r, relay := serve(t, Config{})
+		noProtocol, oldVersion := asks(pageOrigin), asks(pageOrigin)
+		noProtocol.Del("Sec-Websocket-Protocol")
+		oldVersion.Set("Sec-Websocket-Version", "8")
+		for i, h := range []http.Header{{}, noProtocol, oldVersion} {
+			if got := get(t, relay, h); got != http.StatusBadRequest {
+				t.Errorf("%v: %d", h, got)
+			}
+			counted(t, r.metrics.handshakes.WithLabelValues("upgrade"), float64(i+1))
+		}
+	})
+	flood := func(t *testing.T, cfg Config, served, status int, outcome string) {
+		echo := echoServer(t, nil)
+		r, relay := serve(t, cfg, echo)
+		for range served {
+			connect(t, relay, m{"url": echo})
+		}
+		for range 20 {
+			if got := get(t, relay, asks(pageOrigin)); got != status {
+				t.Errorf("%d, want %d", got, status)
+			}
+		}
+		counted(t, r.metrics.handshakes.WithLabelValues(outcome), 20)
+		counted(t, r.metrics.connections, float64(served))
+	}
+	t.Run("full", func(t *testing.T) { flood(t, Config{MaxConns: 3}, 3, http.StatusServiceUnavailable, "full") })
+	t.Run("address", func(t *testing.T) {
+		flood(t, Config{MaxConnsPerAddr: 2}, 2, http.StatusTooManyRequests, "address_full")
+	})
+	t.Run("rate", func(t *testing.T) {
+		flood(t, Config{HandshakeRate: 0.001}, 1, http.StatusTooManyRequests, "rate")
+	})
+}
+
+// pairWith connects a raw page to a raw upstream, and returns both.
+func pairWith(t *testing.T, cfg Config) (r *Relay, page net.Conn, pageIn *bufio.Reader, up net.Conn, upIn *bufio.Reader) {
+	t.Helper()
+	type end struct {
+		conn net.Conn
+		in   *bufio.Reader
+	}
+	arrived, done := make(chan end, 1), make(chan struct{})
+	u := rawUpstream(t, func(c net.Conn, br *bufio.Reader) {
+		arrived <- end{c, br}
+		<-done
+	})
+	t.Cleanup(func() { close(done) })
+	r, relay := serve(t, cfg, u)
+	page, pageIn = rawPage(t, relay, fmt.Sprintf(`{"url":%q}`, u))
+	e := <-arrived
+	// Both ends go before the relay is drained.
+	t.Cleanup(func() { page.Close(); e.conn.Close() })
+	return r, page, pageIn, e.conn, e.in
+}
+
+// TestAbuse has either peer misbehave once connected.
+func TestAbuse(t *testing.T) {
+	hello := func(masked bool) []byte { return frame(0x81, masked, []byte("hello")) }
+	type ends struct {
+		page, up     net.Conn
+		pageIn, upIn *bufio.Reader
+	}
+	for _, c := range []struct {
+		name  string
+		cfg   Config
+		do    func(*testing.T, ends)
+		cause string
+	}{
+		{"page sends no mask", Config{}, func(t *testing.T, e ends) {
+			e.page.Write(append(hello(true), hello(false)...))
+			if _, b := readFrame(t, e.upIn); string(b) != "hello" {
+				t.Errorf("before: %q", b)
+			}
+			expectClose(t, e.upIn, 1002)
+			expectClose(t, e.pageIn, 1002)
+		}, "page_protocol"},
+		{"upstream sends a mask", Config{}, func(t *testing.T, e ends) {
+			e.up.Write(append(hello(false), hello(true)...))
+			if _, b := readFrame(t, e.pageIn); string(b) != "hello" {
+				t.Errorf("before: %q", b)
+			}
+			expectClose(t, e.pageIn, 1002)
+			expectClose(t, e.upIn, 1002)
+		}, "upstream_protocol"},
+		{"page sends too much", Config{MaxMessage: 1000}, func(t *testing.T, e ends) {
+			e.page.Write(frame(0x02, true, make([]byte, 600)))
+			e.page.Write(frame(0x80, true, make([]byte, 600)))
+			expectClose(t, e.pageIn, 1009)
+			expectClose(t, e.upIn, 1009)
+		}, "page_protocol"},
+		{"upstream vanishes within a frame", Config{}, func(t *testing.T, e ends) {
+			e.up.Write(append(hello(false), frame(0x82, false, make([]byte, 1000))[:500]...))
+			e.up.Close()
+			if _, b := readFrame(t, e.pageIn); string(b) != "hello" {
+				t.Errorf("before: %q", b)
+			}
+			expectEnd(t, e.pageIn)
+		}, "upstream_dropped"},
+		{"upstream resets", Config{}, func(t *testing.T, e ends) {
+			e.up.(*net.TCPConn).SetLinger(0)
+			e.up.Close()
+			expectEnd(t, e.pageIn)
+		}, "upstream_dropped"},
+		{"page vanishes within a frame", Config{}, func(t *testing.T, e ends) {
+			e.page.Write(append(hello(true), frame(0x82, true, make([]byte, 1000))[:500]...))
+			e.page.Close()
+			if _, b := readFrame(t, e.upIn); string(b) != "hello" {
+				t.Errorf("before: %q", b)
+			}
+			expectEnd(t, e.upIn)
+		}, "page_dropped"},
+		{"page never reads", Config{WriteStall: 100 * time.Millisecond}, func(t *testing.T, e ends) {
+			for err := error(nil); err == nil; { // fills what the system buffers, and is stopped
+				_, err = e.up.Write(frame(0x82, false, make([]byte, 60_000)))
+			}
+		}, "page_stalled"},
+		{"upstream never reads", Config{WriteStall: 100 * time.Millisecond}, func(t *testing.T, e ends) {
+			go func() {
+				for err := error(nil); err == nil; {
+					_, err = e.page.Write(frame(0x82, true, make([]byte, 60_000)))
+				}
+			}()
+			expectClose(t, e.pageIn, 1008)
+		}, "upstream_stalled"},
+		{"page answers no pings", Config{PingInterval: 50 * time.Millisecond}, func(t *testing.T, e ends) {
+			go func() {
+				for { // the upstream does
+					first, _, err := nextFrame(e.upIn)
+					if err != nil {
+						return
+					}
+					if first == 0x89 {
+						e.up.Write(frame(0x8a, false, nil))
+					}
+				}
+			}()
+			if first, _ := readFrame(t, e.pageIn); first != 0x89 {
+				t.Errorf("first comes %#x, not a ping", first)
+			}
+			expectClose(t, e.pageIn, 1011)
+		}, "page_lost"},
+		{"page closes and stays", Config{}, func(t *testing.T, e ends) {
+			e.page.Write(frame(0x88, true, nil))
+			if first, b := readFrame(t, e.upIn); first != 0x88 || len(b) != 0 {
+				t.Errorf("an empty close arrives as %#x %q", first, b)
+			}
+			e.up.Write(frame(0x88, false, nil))
+			if first, b := readFrame(t, e.pageIn); first != 0x88 || len(b) != 0 {
+				t.Errorf("an empty close arrives as %#x %q", first, b)
+			}
+			if _, err := e.pageIn.ReadByte(); err != io.EOF {
+				t.Errorf("after it: %v", err)
+			}
+		}, "page_closed"},
+		{"upstream sends on after its close", Config{}, func(t *testing.T, e ends) {
+			e.up.Write(append(frame(0x88, false, closePayload(4000, "bye")), hello(false)...))
+			expectClose(t, e.pageIn, 4000)
+			e.page.Write(frame(0x88, true, closePayload(4000, "bye")))
+			expectClose(t, e.upIn, 4000)
+			if _, err := e.pageIn.ReadByte(); err != io.EOF {
+				t.Errorf("after it: %v", err)
+			}
+		}, "upstream_closed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var e ends
+			var r *Relay
+			r, e.page, e.pageIn, e.up, e.upIn = pairWith(t, c.cfg)
+			c.do(t, e)
+			e.page.Close()
+			e.up.Close()
+			counted(t, r.metrics.ends.WithLabelValues(c.cause), 1)
+			counted(t, r.metrics.connections, 0)
+		})
+	}
+}
+
+// TestPageLeavesWhileDialling frees the page's place at once, not at the upstream's timeout.
+func TestPageLeavesWhileDialling(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	r, relay := serve(t, Config{}, "ws://"+l.Addr().String())
+	for i, leave := range []func(net.Conn){
+		func(c net.Conn) { c.Close() },
+		func(c net.Conn) { c.Write(frame(0x88, true, closePayload(1000, ""))) },
+	} {
+		conn, _ := rawPage(t, relay, "")
+		conn.Write(frame(0x81, true, fmt.Appendf(nil, `{"url":"ws://%s"}`, l.Addr())))
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave(conn)
+		counted(t, r.metrics.handshakes.WithLabelValues("page_gone"), float64(i+1))
+		c.Close()
+	}
+}
+
+// TestCloseStorm opens and ends many connections at once, in every manner.
+func TestCloseStorm(t *testing.T) {
+	echo := echoServer(t, nil)
+	r, relay := serve(t, Config{HandshakeRate: 1e6, MaxConnsPerAddr: 1e6}, echo)
+	offer, _ := json.Marshal(m{"url": echo})
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			c, _, err := websocket.Dial(t.Context(), relay, &websocket.DialOptions{Subprotocols: []string{Subprotocol}, HTTPHeader: http.Header{"Origin": {pageOrigin}}})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.CloseNow()
+			c.Write(t.Context(), websocket.MessageText, offer)
+			if i%4 == 0 {
+				return // before the answer
+			}
+			if _, b, err := c.Read(t.Context()); err != nil || !strings.Contains(string(b), `"open":true`) {
+				t.Errorf("%q, %v", b, err)
+			}
+			switch i % 4 {
+			case 1:
+				c.Close(websocket.StatusNormalClosure, "")
+			case 2:
+				c.Write(t.Context(), websocket.MessageText, offer)
+			}
+		})
+	}
+	wg.Wait()
+	counted(t, r.metrics.connections, 0)
+}
