@@ -176,6 +176,8 @@ func (p *pair) end(cause string, code websocket.StatusCode, reason string) {
 	p.close()
 }
 
+func (p *pair) drain() { p.end("drained", websocket.StatusGoingAway, "the relay is shutting down") }
+
 // write writes what a walk has passed, and reports whether that was possible. It blocks while the peer takes nothing.
 func (l *leg) write(b []byte, f *flow, clock *atomic.Int64) bool {
 	l.mu.Lock()
@@ -236,6 +238,9 @@ func (r *Relay) watch(p *pair) {
 		p.legs[i].heard.Store(r.now.Load())
 	}
 	r.pairs[p] = struct{}{}
+	if r.ctx.Err() != nil { // Drain has just been through
+		go p.drain()
+	}
 	if len(r.pairs) == 1 {
 		time.AfterFunc(r.tick(), r.sweep)
 	}

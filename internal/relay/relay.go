@@ -357,13 +357,13 @@ func (r *Relay) Drain(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
+	r.cancel()
 	r.mu.Lock()
 	left := r.held
 	for p := range r.pairs {
-		go p.end("drained", websocket.StatusGoingAway, "the relay is shutting down")
+		go p.drain()
 	}
 	r.mu.Unlock()
-	r.cancel()
 	select {
 	case <-r.draining:
 	case <-time.After(closeWait):

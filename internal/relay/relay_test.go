@@ -30,6 +30,20 @@ const pageOrigin = "https://app.example"
 // serve starts a relay that allows the hosts of upstreams (URLs) by name, and ends it with the test.
 func serve(t *testing.T, cfg Config, upstreams ...string) (*Relay, string) {
 	t.Helper()
+	r, url := newRelay(t, cfg, upstreams...)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := r.Drain(ctx); err != nil {
+			t.Errorf("connections outlived the test: %v", err)
+		}
+	})
+	return r, url
+}
+
+// newRelay is serve, without the end of the relay.
+func newRelay(t *testing.T, cfg Config, upstreams ...string) (*Relay, string) {
+	t.Helper()
 	for _, u := range upstreams {
 		cfg.Allow = append(cfg.Allow, u[strings.Index(u, "//")+2:])
 	}
@@ -44,14 +58,7 @@ func serve(t *testing.T, cfg Config, upstreams ...string) (*Relay, string) {
 		t.Fatal(err)
 	}
 	s := httptest.NewServer(r)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := r.Drain(ctx); err != nil {
-			t.Errorf("connections outlived the test: %v", err)
-		}
-		s.Close()
-	})
+	t.Cleanup(s.Close)
 	return r, s.URL
 }
 
@@ -98,8 +105,8 @@ func connect(t *testing.T, relay string, offer any) (*websocket.Conn, answer) {
 
 type m = map[string]any
 
-// echoServer answers each message with itself, and passes closes on.
-func echoServer(t *testing.T, see func(*http.Request)) string {
+// echoServer answers each message with itself. It shows each request to see, and tells ends how each connection ended.
+func echoServer(t *testing.T, see func(*http.Request), ends ...chan<- error) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if see != nil {
@@ -118,6 +125,9 @@ func echoServer(t *testing.T, see func(*http.Request)) string {
 		for {
 			typ, b, err := c.Read(context.Background())
 			if err != nil {
+				for _, e := range ends {
+					e <- err
+				}
 				return
 			}
 			if c.Write(context.Background(), typ, b) != nil {

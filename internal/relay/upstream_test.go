@@ -241,6 +241,8 @@ func TestNoDelay(t *testing.T) {
 		if !a.Open {
 			t.Fatal(a.ErrMsg)
 		}
+		held := func() int { r.mu.Lock(); defer r.mu.Unlock(); return len(r.pairs) }
+		eventually(t, "a pair", func() bool { return held() == 1 })
 		var got int
 		r.mu.Lock()
 		for p := range r.pairs {
@@ -258,7 +260,7 @@ func TestNoDelay(t *testing.T) {
 			t.Errorf("tcpNoDelay %v: TCP_NODELAY is %d", c.option, got)
 		}
 		conn.Close(websocket.StatusNormalClosure, "")
-		eventually(t, "the end", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return len(r.pairs) == 0 })
+		eventually(t, "the end", func() bool { return held() == 0 })
 	}
 }
 
