@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// chunkSize is the most that is read at once, in bytes.
-const chunkSize = 64 << 10
+// chunkSize is the most that is read at once, in bytes: enough for a message of 64 KiB with its header in one write.
+const chunkSize = 128 << 10
 
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 

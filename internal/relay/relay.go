@@ -69,7 +69,7 @@ type Config struct {
 
 	OfferTimeout time.Duration // for the first message; default 10 s
 	DialTimeout  time.Duration // the most a page may ask for; default 60 s
-	WriteStall   time.Duration // for a peer to take one chunk (64 KiB at most); default 60 s
+	WriteStall   time.Duration // for a peer to take one chunk (128 KiB at most); default 60 s
 	PingInterval time.Duration // silence before a ping, and again before giving up; default 60 s
 
 	Logger   *slog.Logger  // default slog.Default()
