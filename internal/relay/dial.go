@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -121,6 +122,9 @@ func (r *Relay) dial(ctx context.Context, o *offer, page http.Header) (*upstream
 	ctx = httptrace.WithClientTrace(ctx, watch.trace(func(c net.Conn) { rt.conn = c }))
 	handle, resp, err := websocket.Dial(ctx, o.parsed.String(), opts)
 	if err != nil {
+		if r.ctx.Err() != nil {
+			return nil, &failure{outcome: "draining", code: websocket.StatusGoingAway, text: "the relay is shutting down"}
+		}
 		return nil, explain(ctx, o, resp, err)
 	}
 	return &upstream{handle: handle, lease: rt.lease, header: resp.Header, profile: watch.profile()}, nil
@@ -132,7 +136,7 @@ func explain(ctx context.Context, o *offer, resp *http.Response, err error) *fai
 		f := &failure{outcome: "status", status: resp.StatusCode, header: resp.Header, text: "upstream answered " + resp.Status}
 		if resp.StatusCode == http.StatusSwitchingProtocols {
 			f.outcome, f.text = "handshake", "upstream answered with an invalid WebSocket handshake"
-			if len(o.protocols) == 0 && resp.Header.Get("Sec-WebSocket-Protocol") != "" {
+			if chosen := resp.Header.Get("Sec-WebSocket-Protocol"); chosen != "" && !slices.Contains(o.protocols, chosen) {
 				f.text = "upstream chose a protocol that was not offered"
 			}
 		}

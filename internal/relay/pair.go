@@ -15,6 +15,9 @@ import (
 // closeWait is how long a peer may take to end a connection that is closing.
 const closeWait = 5 * time.Second
 
+// Control frames pass from end to end like messages: a page's pong answers its upstream's ping. What answers a ping of the
+// relay's own passes too, and is a pong that nobody asked for, which RFC 6455 section 5.5.3 has its receiver ignore.
+
 // session is what remains of a page's handshake once it is connected.
 type session struct {
 	relay *Relay
@@ -160,8 +163,8 @@ func (p *pair) because(cause string, code websocket.StatusCode) {
 // close begins the end: a pair that is closing and makes no progress for closeWait is dropped.
 func (p *pair) close() { p.closing.CompareAndSwap(0, p.relay.now.Load()) }
 
-// end closes both legs, with a close frame where one fits, and has the flows discard what still comes. It may block for
-// closeWait.
+// end closes both legs, with a close frame where one fits, and has the flows discard what still comes. It may block
+// until a write that has just begun is over.
 func (p *pair) end(cause string, code websocket.StatusCode, reason string) {
 	p.because(cause, code)
 	payload := append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...)
@@ -297,7 +300,7 @@ func (p *pair) check(now int64) {
 			progress = now
 			if now-writing > int64(cfg.WriteStall) {
 				if closing {
-					l.conn.Close()
+					go l.conn.Close()
 				} else {
 					go p.end([...]string{"page_stalled", "upstream_stalled"}[i], websocket.StatusPolicyViolation,
 						"a peer took nothing for too long")

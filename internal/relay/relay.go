@@ -312,11 +312,11 @@ func (r *Relay) answer(handle *websocket.Conn, a answer) error {
 	return handle.Write(ctx, websocket.MessageText, bytes.TrimSpace(b.Bytes()))
 }
 
-// flatten joins the values of each header, as mini programs present them.
+// flatten joins the values of each header, as mini programs present them, and names the protocol's own as RFC 6455 does.
 func flatten(h http.Header) map[string]string {
 	m := make(map[string]string, len(h))
 	for name, values := range h {
-		m[name] = strings.Join(values, ", ")
+		m[strings.Replace(name, "Sec-Websocket-", "Sec-WebSocket-", 1)] = strings.Join(values, ", ")
 	}
 	return m
 }
@@ -369,8 +369,8 @@ func (r *Relay) Drain(ctx context.Context) error {
 	case <-time.After(closeWait):
 		r.mu.Lock()
 		for p := range r.pairs {
-			p.legs[up].conn.Close()
-			p.legs[down].conn.Close()
+			go p.legs[up].conn.Close()
+			go p.legs[down].conn.Close()
 		}
 		r.mu.Unlock()
 		<-r.draining

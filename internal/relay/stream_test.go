@@ -293,6 +293,32 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// TestDrainWhileDialling tells a page that waits for its upstream.
+func TestDrainWhileDialling(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	r, url := newRelay(t, Config{}, "ws://"+l.Addr().String())
+	conn, br := rawPage(t, url, "")
+	conn.Write(frame(0x81, true, fmt.Appendf(nil, `{"url":"ws://%s"}`, l.Addr())))
+	up, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer up.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	drained := make(chan error, 1)
+	go func() { drained <- r.Drain(ctx) }()
+	expectClose(t, br, 1001)
+	conn.Close()
+	if err := <-drained; err == nil {
+		t.Error("no connection was closed")
+	}
+}
+
 func TestClientAddr(t *testing.T) {
 	r, err := New(Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}})
 	if err != nil {

@@ -42,7 +42,7 @@ func TestEcho(t *testing.T) {
 		if saw.Get("Authorization") != "Bearer x" || saw.Get("Referer") != "" || saw.Get("Origin") != pageOrigin {
 			t.Errorf("upstream saw %v", saw)
 		}
-		if got := a.Header["Sec-Websocket-Extensions"]; strings.Contains(got, "permessage-deflate") != deflate {
+		if got := a.Header["Sec-WebSocket-Extensions"]; strings.Contains(got, "permessage-deflate") != deflate {
 			t.Errorf("extensions %q with perMessageDeflate %v", got, deflate)
 		}
 		for _, msg := range []string{"", "hello", strings.Repeat("long ", 100_000)} {
@@ -351,8 +351,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestTLSUpstream relays to wss, both legs of which are read and written without the raw path.
-func TestTLSUpstream(t *testing.T) {
+// TestTLS has TLS on both legs, which are then read and written through it, not as sockets.
+func TestTLS(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		c, err := websocket.Accept(w, req, &websocket.AcceptOptions{InsecureSkipVerify: true})
 		if err != nil {
@@ -371,10 +371,19 @@ func TestTLSUpstream(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
 	wss := "wss" + strings.TrimPrefix(s.URL, "https")
-	_, relay := serve(t, Config{TLS: &tls.Config{RootCAs: roots}}, wss)
-	c, a := connect(t, relay, m{"url": wss})
-	if !a.Open {
-		t.Fatal(a.ErrMsg)
+	r, _ := serve(t, Config{TLS: &tls.Config{RootCAs: roots}}, wss)
+	relay := httptest.NewTLSServer(r)
+	t.Cleanup(relay.Close)
+	c, _, err := websocket.Dial(t.Context(), relay.URL, &websocket.DialOptions{
+		HTTPClient: relay.Client(), Subprotocols: []string{Subprotocol}, HTTPHeader: http.Header{"Origin": {pageOrigin}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetReadLimit(-1)
+	c.Write(t.Context(), websocket.MessageText, fmt.Appendf(nil, `{"url":%q}`, wss))
+	if _, b, err := c.Read(t.Context()); err != nil || !bytes.Contains(b, []byte(`"open":true`)) {
+		t.Fatalf("%s, %v", b, err)
 	}
 	for _, size := range []int{0, 1, 1000, 1024, 100_000, 3 << 20, 5} {
 		msg := bytes.Repeat([]byte("x"), size)
