@@ -57,6 +57,15 @@ await bundle({
   format: 'esm',
 });
 cpSync(join(web, 'connectsocket.d.ts'), join(dist, 'connectsocket.d.ts'));
+await bundle({
+  entryPoints: [join(web, 'playground/playground.js'), join(web, 'playground/playground.css')],
+  outdir: join(dist, 'playground'),
+  format: 'esm',
+  external: ['../connectsocket.mjs'], // the playground uses the package as it is built
+});
+for (const file of ['index.html', 'favicon.svg']) {
+  cpSync(join(web, 'playground', file), join(dist, 'playground', file));
+}
 
 writeFileSync(join(dist, 'connectsocket.wasm'), wasm);
 const brotli = brotliCompressSync(wasm, {
