@@ -105,11 +105,10 @@ export class Card {
       show(find(this.element, '.ending .close', HTMLElement), how);
       find(this.element, '.ending', HTMLElement).hidden = false;
       remove.hidden = false;
-      this.#roundTrips.end();
-      for (const button of this.element.querySelectorAll('form button, form .file input')) {
-        /** @type {HTMLButtonElement | HTMLInputElement} */ (button).disabled = true;
-      }
+      this.#roundTrips.stop();
+      const focused = this.element.contains(document.activeElement);
       this.update();
+      if (focused) this.element.focus(); // what had it may be hidden now
       this.element.dispatchEvent(new Event('taskclose', { bubbles: true }));
     });
   }

@@ -12,25 +12,29 @@ import { formatBytes, formatCount, formatTime, hexDump, hexLine } from './format
  */
 
 // What a log keeps, whichever is reached first; the newest frame is kept whatever its size.
-const KEEP_FRAMES = 500;
+const KEEP_FRAMES = 5000;
 const KEEP_BYTES = 32 << 20;
 
 // How much of a chosen frame is shown at first, and how much more each time.
 const SHOWN_BYTES = 4 << 10;
 const MORE_TIMES = 16;
 
+// Rows that are drawn above and below those in view, for scrolling.
+const SPARE_ROWS = 8;
+
 const utf8 = new TextEncoder();
 
 /**
- * The last frames of a connection, drawn at most once an animation frame: adding one costs the same however
- * fast they come. The arrow keys or a click choose a frame, which is then shown whole below.
+ * The last frames of a connection. At most once an animation frame it draws those in view, into rows of one
+ * height that are used again, so that adding one costs the same however fast they come. The arrow keys or a
+ * click choose a frame, which is then shown whole below.
  */
 export class Log {
   /** @type {Frame[]} */
   #frames = [];
   #bytes = 0;
   #count = 0;
-  #drawn = 0;
+  #forgotten = 0; // since it was drawn
   #scheduled = false;
   #following = true;
   #shown = SHOWN_BYTES;
@@ -38,6 +42,7 @@ export class Log {
   #chosen;
 
   #id;
+  #view;
   #rows;
   #counter;
   #latest;
@@ -50,32 +55,35 @@ export class Log {
    */
   constructor(root, id) {
     this.#id = id;
-    this.#rows = find(root, '.frames', HTMLElement);
+    this.#view = find(root, '.frames', HTMLElement);
+    this.#rows = find(root, '.rows', HTMLElement);
     this.#counter = find(root, '.count', HTMLElement);
     this.#latest = find(root, '.latest', HTMLElement);
     this.#payload = find(root, '.payload', HTMLElement);
     this.#more = find(root, '.more', HTMLElement);
 
-    this.#rows.addEventListener('keydown', (event) => this.#key(event));
-    this.#rows.addEventListener('click', ({ target }) => {
+    this.#view.addEventListener('keydown', (event) => this.#key(event));
+    this.#view.addEventListener('click', ({ target }) => {
       const row = target instanceof Element && target.closest('.frame');
       if (!row) return;
-      this.#rows.focus();
+      this.#view.focus();
       this.#choose(this.#frames.find((frame) => this.#rowId(frame) === row.id));
     });
-    this.#rows.addEventListener('scroll', () => {
-      const { scrollHeight, scrollTop, clientHeight } = this.#rows;
-      this.#following = scrollHeight - scrollTop - clientHeight < 8;
+    this.#view.addEventListener('scroll', () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.#view;
+      this.#following = scrollHeight - scrollTop - clientHeight < this.#height;
       this.#latest.hidden = this.#following;
+      this.#schedule();
     });
+    new ResizeObserver(() => this.#schedule()).observe(this.#view);
     this.#latest.addEventListener('click', () => {
-      this.#rows.scrollTop = this.#rows.scrollHeight;
-      this.#rows.focus();
+      this.#view.scrollTop = this.#view.scrollHeight;
+      this.#view.focus();
     });
     find(root, '.clear', HTMLElement).addEventListener('click', () => this.clear());
     find(root, '.dismiss', HTMLElement).addEventListener('click', () => {
       this.#choose(undefined);
-      this.#rows.focus();
+      this.#view.focus();
     });
     find(root, '.save', HTMLElement).addEventListener('click', () => this.#save());
     this.#more.addEventListener('click', () => {
@@ -96,6 +104,7 @@ export class Log {
     this.#bytes += size;
     while (this.#frames.length > KEEP_FRAMES || (this.#bytes > KEEP_BYTES && this.#frames.length > 1)) {
       this.#bytes -= this.#frames.shift()?.size ?? 0;
+      this.#forgotten++;
     }
     this.#schedule();
     return size;
@@ -105,6 +114,7 @@ export class Log {
   clear() {
     this.#frames = [];
     this.#bytes = 0;
+    this.#following = true;
     this.#choose(undefined);
     this.#schedule();
   }
@@ -119,38 +129,63 @@ export class Log {
   }
 
   #draw() {
+    const view = this.#view;
+    const rows = this.#rows;
+    const { clientHeight, scrollTop } = view;
     const frames = this.#frames;
-    const first = frames[0]?.n ?? this.#count + 1;
-    // Rows stand for consecutive frames up to #drawn.
-    let gone = this.#rows.childElementCount - Math.max(0, this.#drawn - first + 1);
-    for (; gone > 0; gone--) this.#rows.firstElementChild?.remove();
-    this.#rows.append(...frames.slice(Math.max(0, this.#drawn - first + 1)).map((frame) => this.#row(frame)));
-    this.#drawn = this.#count;
-    if (this.#following) this.#rows.scrollTop = this.#rows.scrollHeight;
+    const height = this.#height;
+    // Who reads further up keeps seeing the same frames.
+    const top = this.#following
+      ? frames.length * height - clientHeight
+      : scrollTop - this.#forgotten * height;
+    this.#forgotten = 0;
 
+    const first = Math.max(0, Math.floor(top / height) - SPARE_ROWS);
+    const shown = frames.slice(first, Math.ceil((Math.max(0, top) + clientHeight) / height) + SPARE_ROWS);
+    while (rows.childElementCount < shown.length) rows.append(instance('frame-template'));
+    while (rows.childElementCount > shown.length) rows.lastElementChild?.remove();
+    for (const [i, frame] of shown.entries()) this.#fill(rows.children[i], frame, first + i);
+    rows.style.paddingTop = `${first * height}px`;
+    rows.style.paddingBottom = `${(frames.length - first - shown.length) * height}px`;
+    if (top !== scrollTop) view.scrollTop = top;
+
+    const active = this.#chosen && shown.includes(this.#chosen) ? this.#rowId(this.#chosen) : '';
+    view.setAttribute('aria-activedescendant', active);
     const kept = frames.length < this.#count ? `, the last ${formatCount(frames.length)} kept` : '';
     show(this.#counter, `${formatCount(this.#count)} ${this.#count === 1 ? 'frame' : 'frames'}${kept}`);
+  }
+
+  /** Of a row, in pixels. */
+  get #height() {
+    return Number.parseFloat(getComputedStyle(this.#view).lineHeight);
   }
 
   /** @param {Frame} frame */
   #rowId = ({ n }) => `${this.#id}-${n}`;
 
-  /** @param {Frame} frame */
-  #row(frame) {
+  /**
+   * @param {Element} row
+   * @param {Frame} frame
+   * @param {number} index
+   */
+  #fill(row, frame, index) {
     const { time, direction, data, size } = frame;
-    const row = instance('frame-template');
+    row.ariaSelected = String(frame === this.#chosen);
+    row.ariaSetSize = String(this.#frames.length);
+    row.ariaPosInSet = String(index + 1);
+    if (row.id === this.#rowId(frame)) return;
     row.id = this.#rowId(frame);
-    row.classList.add(direction);
-    if (frame === this.#chosen) row.ariaSelected = 'true';
+    row.className = `frame ${direction}`;
+    const event = direction === 'event';
+    const text = typeof data === 'string';
+    const clock = formatTime(time);
     const [at, way, kind, length, preview] = row.children;
-    at.textContent = formatTime(time);
-    /** @type {Element} */ (way.firstElementChild).textContent = direction;
-    if (direction !== 'event') {
-      kind.textContent = typeof data === 'string' ? 'text' : 'bin';
-      length.textContent = formatBytes(size);
-    }
-    preview.textContent = typeof data === 'string' ? data.slice(0, 256) : hexLine(data);
-    return row;
+    show(at.children[0], clock.slice(0, 3));
+    show(at.children[1], clock.slice(3));
+    show(way.children[0], direction);
+    show(kind, event ? '' : text ? 'text' : 'bin');
+    show(length, event ? '' : formatBytes(size));
+    show(preview, text ? data.slice(0, 256) : hexLine(data));
   }
 
   /** @param {KeyboardEvent} event */
@@ -181,11 +216,10 @@ export class Log {
    * @param {Frame | undefined} frame
    */
   #choose(frame) {
-    for (const row of this.#rows.querySelectorAll('[aria-selected=true]')) row.ariaSelected = 'false';
     this.#chosen = frame;
     this.#shown = SHOWN_BYTES;
     this.#payload.hidden = !frame;
-    this.#rows.removeAttribute('aria-activedescendant');
+    this.#schedule();
     if (!frame) return;
 
     const { n, direction, data, size } = frame;
@@ -195,11 +229,11 @@ export class Log {
     this.#payload.ariaLabel = title;
     this.#showChosen();
 
-    const row = document.getElementById(this.#rowId(frame));
-    if (!row) return;
-    row.ariaSelected = 'true';
-    row.scrollIntoView({ block: 'nearest' });
-    this.#rows.setAttribute('aria-activedescendant', row.id);
+    const view = this.#view;
+    const top = this.#frames.indexOf(frame) * this.#height;
+    const bottom = top + this.#height;
+    if (top < view.scrollTop) view.scrollTop = top;
+    else if (bottom > view.scrollTop + view.clientHeight) view.scrollTop = bottom - view.clientHeight;
   }
 
   #showChosen() {

@@ -72,15 +72,9 @@ export class RoundTrips {
     if (why) tell(this.#error, why);
   }
 
-  /** Stops for good: nothing can be sent any more. */
-  end() {
-    this.stop();
-    this.#button.disabled = true;
-  }
-
   /** Frees what is held beyond the page's elements. */
   dispose() {
-    this.end();
+    this.stop();
     this.#observer.disconnect();
     dark.removeEventListener('change', this.#redraw);
     this.#plot?.destroy();
@@ -146,6 +140,7 @@ export class RoundTrips {
     show(find(this.#root, '.last', HTMLElement), formatMillis(this.#trips.at(-1) ?? 0));
     show(find(this.#root, '.pings', HTMLElement), formatCount(this.#count));
 
+    find(this.#root, '.ping-hint', HTMLElement).hidden = true;
     this.#chart.hidden = false;
     this.#plot ??= this.#makePlot();
     const level = (/** @type {number} */ y) => this.#times.map(() => y);
@@ -170,13 +165,13 @@ export class RoundTrips {
     /** @type {uPlot.Options} */
     const options = {
       ...this.#size(),
-      padding: [8, 8, 0, 0],
+      padding: [8, 16, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: {
         x: {
           time: false,
-          range: (_, from, to) => [Math.max(from, to - WINDOW), Math.max(from + WINDOW, to)],
+          range: (_, from, to) => [from, Math.max(from + 10, to)],
         },
         y: { range: (_, _min, max) => [0, max * 1.1 || 1] },
       },
