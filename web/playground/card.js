@@ -38,6 +38,7 @@ export class Card {
     address.textContent = url;
     address.title = url;
     show(find(element, 'h3', HTMLElement), name);
+    show(find(element, 'output .name', HTMLElement), name);
     show(find(element, '.id', HTMLElement), String(task.socketTaskId));
 
     this.#task = task;

@@ -47,7 +47,7 @@ export function hexDump(data, length, width) {
   const lines = [];
   for (let at = 0; at < Math.min(length, data.byteLength); at += width) {
     const bytes = new Uint8Array(data, at, Math.min(width, data.byteLength - at));
-    lines.push(`${at.toString(16).padStart(8, '0')}  ${hex(bytes).padEnd(3 * width)} ${ascii(bytes)}`);
+    lines.push(`${at.toString(16).padStart(6, '0')}  ${hex(bytes).padEnd(3 * width)} ${ascii(bytes)}`);
   }
   return lines.join('\n');
 }

@@ -107,8 +107,7 @@ function add(card) {
   cards.add(card);
   tasks.append(card.element);
   count();
-  const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  card.element.scrollIntoView({ block: 'nearest', behavior: still ? 'instant' : 'smooth' });
+  card.element.scrollIntoView({ block: 'nearest' });
 }
 
 /** @param {Card} card */

@@ -32,7 +32,6 @@ export class RoundTrips {
   #button;
   #chart;
   #error;
-  #observer;
   #redraw = () => this.#plot?.redraw(false);
 
   /**
@@ -46,8 +45,7 @@ export class RoundTrips {
     this.#chart = find(root, '.chart', HTMLElement);
     this.#error = find(root, '.ping-error', HTMLElement);
     this.#button.addEventListener('click', () => (this.#running ? this.stop() : this.#start()));
-    this.#observer = new ResizeObserver(() => this.#plot?.setSize(this.#size()));
-    this.#observer.observe(this.#chart);
+    new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.#chart);
     dark.addEventListener('change', this.#redraw);
   }
 
@@ -75,7 +73,6 @@ export class RoundTrips {
   /** Frees what is held beyond the page's elements. */
   dispose() {
     this.stop();
-    this.#observer.disconnect();
     dark.removeEventListener('change', this.#redraw);
     this.#plot?.destroy();
   }

@@ -1,0 +1,349 @@
+/** Clicks through the built playground in Chromium, against the development server. `make build` comes first. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import puppeteer from 'puppeteer-core';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const PATIENCE = 60_000; // milliseconds: what has not come by then never will
+
+/** @type {string} */
+let scratch;
+/** @type {import('node:child_process').ChildProcess} */
+let server;
+/** @type {string} */
+let base;
+/** @type {import('puppeteer-core').Browser} */
+let browser;
+/** @type {import('puppeteer-core').Page} */
+let page;
+/** @type {string[]} */
+let complaints;
+
+before(async () => {
+  assert.ok(existsSync(join(root, 'web/dist/playground/index.html')), 'web/dist is missing: run make build');
+  scratch = mkdtempSync(join(tmpdir(), 'playground-'));
+  const serve = join(scratch, 'serve');
+  execFileSync('go', ['build', '-o', serve, './cmd/serve'], { cwd: root });
+  const child = spawn(serve, ['-addr', '127.0.0.1:0'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  server = child;
+  const [line] = await once(createInterface({ input: child.stdout }), 'line');
+  base = line.replace('listening on ', '');
+  browser = await puppeteer.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  if (server && server.exitCode === null) {
+    server.kill();
+    await once(server, 'exit');
+  }
+  if (scratch) rmSync(scratch, { recursive: true });
+});
+
+beforeEach(async () => {
+  page = await browser.newPage();
+  complaints = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('response', (response) => {
+    if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`);
+  });
+  await page.goto(base);
+  await until('the module runs', async () => /^Module ready/.test(await text('#module')));
+});
+
+afterEach(async () => {
+  await page.close();
+});
+
+/**
+ * Asks until the answer is yes.
+ * @param {string} what is waited for, for the failure
+ * @param {() => Promise<boolean>} holds
+ */
+async function until(what, holds) {
+  for (const end = Date.now() + PATIENCE; !(await holds()); ) {
+    assert.ok(Date.now() < end, `never came: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/**
+ * The text of the first such element; empty where there is none or it does not show.
+ * @param {string} selector
+ */
+const text = (selector) =>
+  page.evaluate((s) => {
+    const element = document.querySelector(s);
+    return element?.checkVisibility() ? (element.textContent ?? '') : '';
+  }, selector);
+
+/**
+ * @param {string} selector
+ * @param {string} words
+ */
+const says = (selector, words) =>
+  until(`${selector} says ${JSON.stringify(words)}`, async () => (await text(selector)).includes(words));
+
+/**
+ * Replaces what a field holds.
+ * @param {string} selector
+ * @param {string} value
+ */
+async function fill(selector, value) {
+  await page.focus(selector);
+  await page.$eval(selector, (field) => /** @type {HTMLInputElement} */ (field).select());
+  await page.keyboard.press('Delete');
+  await page.type(selector, value);
+}
+
+/**
+ * Connects by the form, and waits for the task.
+ * @param {number} id the socketTaskId it will have
+ * @param {string} [query] of the echo server
+ * @param {string} [state] that is waited for
+ */
+async function connect(id, query = '', state = 'open') {
+  await fill('#url', `${base.replace('http', 'ws')}/echo${query && `?${query}`}`);
+  await page.click('#connect');
+  await says(`#task-${id} .state`, state);
+}
+
+const overflows = () => page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
+
+test('starts isolated, under its policy, on the server’s own echo', async () => {
+  assert.equal(
+    await page.$eval('#url', (url) => /** @type {HTMLInputElement} */ (url).value),
+    `${base.replace('http', 'ws')}/echo`,
+  );
+  assert.ok(await page.evaluate(() => window.crossOriginIsolated));
+  assert.equal(await page.$('#progress'), null);
+  assert.deepEqual(complaints, []);
+});
+
+test('says why the module cannot run', async () => {
+  await page.setRequestInterception(true);
+  page.on('request', (request) =>
+    request.url().endsWith('.wasm') ? request.respond({ status: 503, body: '' }) : request.continue(),
+  );
+  await page.reload();
+  await says('#module', 'The module cannot run');
+  assert.match(await text('#module'), /503/);
+  await page.click('#connect');
+  await says('#connect-error', 'connectSocket:fail');
+});
+
+test('connects, sends and closes with the keyboard alone', async () => {
+  await fill('#protocols', 'chat.v2, chat.v1');
+  await page.keyboard.press('Enter');
+  await says('#task-1 .state', 'open');
+  assert.equal(await text('#task-1 .protocol'), 'chat.v2');
+
+  const focused = () => page.evaluate(() => document.activeElement?.getAttribute('placeholder'));
+  for (let i = 0; (await focused()) !== 'Message'; i++) {
+    assert.ok(i < 20, 'the message is not among the next 20 tab stops');
+    await page.keyboard.press('Tab');
+  }
+  await page.keyboard.type('first line');
+  await page.keyboard.down('Shift');
+  await page.keyboard.press('Enter');
+  await page.keyboard.up('Shift');
+  await page.keyboard.type('second ☃');
+  await page.keyboard.press('Enter');
+  await until('the echo', async () => (await text('#task-1 .received')) === '1 · 21 B');
+  assert.equal(await text('#task-1 .sent'), '1 · 21 B');
+  await until('both frames', async () => (await page.$$('#task-1 .frame:not(.event)')).length === 2);
+
+  await page.focus('#task-1 .frames');
+  await page.keyboard.press('ArrowUp');
+  await says('#task-1 .payload h4', 'received, text, 21 B');
+  assert.equal(await text('#task-1 .payload pre'), 'first line\nsecond ☃');
+  await page.keyboard.press('Escape');
+  assert.equal(await text('#task-1 .payload pre'), '');
+
+  await page.focus('#task-1 .close .reason input');
+  await page.keyboard.press('Enter');
+  await says('#task-1 .state', 'closed');
+  assert.equal(await text('#task-1 .ending .close'), '1000, clean');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'task-1');
+  assert.deepEqual(complaints, []);
+});
+
+test('sends a file as binary, shown as hex', async () => {
+  const file = join(scratch, 'bytes.bin');
+  writeFileSync(
+    file,
+    Uint8Array.from({ length: 70_000 }, (_, i) => i),
+  );
+  await connect(1);
+  const input = /** @type {import('puppeteer-core').ElementHandle<HTMLInputElement> | null} */ (
+    await page.$('#task-1 .file input')
+  );
+  await input?.uploadFile(file);
+  await says('#task-1 .received', '1 · 68.4 KiB');
+  await until('its row', async () => (await page.$$('#task-1 .frame.received')).length === 1);
+  assert.match(await text('#task-1 .frame.received'), /bin\s*68\.4 KiB\s*00 01 02 03/);
+
+  await page.click('#task-1 .frame.received');
+  await says('#task-1 .payload h4', 'received, binary, 70,000 B');
+  const dump = () => text('#task-1 .payload pre');
+  assert.match(await dump(), /^000040 {2}40 41 42 43 44 45 46 47 .*@ABCDEFG/m);
+  assert.doesNotMatch(await dump(), /^001000 /m);
+  await page.click('#task-1 .payload .more');
+  assert.match(await dump(), /^00fff0 /m);
+  await page.click('#task-1 .payload .more');
+  assert.match(await dump(), /hijklmno$/);
+  assert.equal(await text('#task-1 .payload .more'), '');
+});
+
+test('refuses a sixth task and frees a slot with a code and a reason that reach the server', async () => {
+  for (let id = 1; id <= 5; id++) await connect(id, `id=playground-${id}`);
+  await page.click('#connect');
+  await says('#connect-error', 'connectSocket:fail exceed max concurrent count 5');
+  assert.equal((await page.$$('.task')).length, 5);
+
+  await fill('#task-2 .close .code input', '1001');
+  await page.click('#task-2 .close .submit');
+  await says('#task-2 .close-error', 'closeSocket:fail');
+  assert.equal(await text('#task-2 .state'), 'open');
+  await fill('#task-2 .close .code input', '4001');
+  await fill('#task-2 .close .reason input', 'enough');
+  await page.click('#task-2 .close .submit');
+  await says('#task-2 .state', 'closed');
+  assert.equal(await text('#task-2 .ending .close'), '4001 “enough”, clean');
+  const report = await (await fetch(`${base}/echo?report=playground-2`)).json();
+  assert.deepEqual([report.code, report.reason], [4001, 'enough']);
+
+  await connect(6);
+  assert.equal(await text('#connect-error'), '');
+  await page.click('#remove-closed');
+  assert.deepEqual(await page.$$eval('.task', (all) => all.map(({ id }) => id)), [
+    'task-1',
+    'task-3',
+    'task-4',
+    'task-5',
+    'task-6',
+  ]);
+});
+
+test('tells in words what was refused', async () => {
+  await connect(1, 'status=403', 'closed');
+  await says('#task-1 .task-error', 'connectSocket:fail');
+  assert.equal(await text('#task-1 .ending .close'), '1006, not clean');
+
+  await fill('#url', 'http://127.0.0.1/');
+  await page.click('#connect');
+  await says('#connect-error', 'connectSocket:fail invalid url "http://127.0.0.1/"');
+
+  await fill('#timeout', '50');
+  await connect(2, 'delay=30s', 'closed');
+  await says('#task-2 .task-error', 'connectSocket:fail timeout');
+
+  await page.click('#task-1 header .remove');
+  assert.equal(await page.$('#task-1'), null);
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'task-2');
+});
+
+test('adds and removes header rows', async () => {
+  await page.click('#add-header');
+  await page.keyboard.type('X-Playground');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('yes');
+  await page.click('#add-header');
+  assert.equal((await page.$$('.header-row')).length, 2);
+  await page.click('.header-row:last-child .remove');
+  assert.equal((await page.$$('.header-row')).length, 1);
+  await connect(1);
+});
+
+test('outlives a flood', async () => {
+  await connect(1, 'push=100000');
+  await says('#task-1 .received', '100,000 · 6.1 MiB');
+  await says('#task-1 .count', '100,001 frames, the last 5,000 kept');
+  assert.ok((await page.$$('#task-1 .frame')).length < 100);
+  assert.match(await text('#task-1 .frame:last-child'), /0000099999/);
+
+  await page.focus('#task-1 .frames');
+  await page.keyboard.press('Home');
+  await says('#task-1 .payload pre', '0000095000');
+  await says('#task-1 .frame[aria-selected=true]', '0000095000');
+  await page.click('#task-1 .latest');
+  await says('#task-1 .frame:last-child', '0000099999');
+});
+
+test('keeps still what is read further up while frames come and go', async () => {
+  await connect(1, 'push=5000');
+  await says('#task-1 .count', '5,001 frames');
+  await page.$eval('#task-1 .frames', (frames) => frames.scrollTo(0, 50_000));
+  const read = () =>
+    page.$eval('#task-1 .frames', (frames) => {
+      const { left, top } = frames.getBoundingClientRect();
+      return document.elementFromPoint(left + 20, top + 30)?.closest('.frame')?.textContent;
+    });
+  await until('the middle', async () => /000000\d{4}/.test((await read()) ?? ''));
+  const before = await read();
+  await fill('#task-1 .times input', '200');
+  await page.click('#task-1 .send .submit');
+  await says('#task-1 .count', '5,401 frames');
+  assert.equal(await read(), before);
+});
+
+test('sends repeatedly', async () => {
+  await connect(1);
+  await fill('#task-1 .message textarea', 'again');
+  await fill('#task-1 .times input', '1200');
+  await page.click('#task-1 .send .submit');
+  await says('#task-1 .received', '1,200 · 5.9 KiB');
+  await says('#task-1 .send .submit', 'Send');
+});
+
+test('measures and draws round trips', async () => {
+  await connect(1);
+  await page.click('#task-1 .ping');
+  await until('ten pings', async () => Number(await text('#task-1 .pings')) >= 10);
+  assert.match(await text('#task-1 .p50'), /^\d+\.\d+ ms$/);
+  assert.match(await text('#task-1 .p99'), /^\d+\.\d+ ms$/);
+  const drawn = await page.$eval('#task-1 .chart canvas', (canvas) => {
+    const { width, height } = /** @type {HTMLCanvasElement} */ (canvas);
+    const context = /** @type {HTMLCanvasElement} */ (canvas).getContext('2d');
+    return context?.getImageData(0, 0, width, height).data.some((byte) => byte > 0);
+  });
+  assert.ok(drawn, 'the chart is empty');
+  assert.equal(await text('#task-1 .received'), '0 · 0 B');
+  await page.click('#task-1 .ping');
+  assert.equal(await page.$eval('#task-1 .ping', (button) => button.ariaPressed), 'false');
+
+  await page.click('#task-1 .ping');
+  await page.click('#task-1 .close .submit');
+  await says('#task-1 .state', 'closed');
+  assert.equal(await page.$eval('#task-1 .ping', (button) => button.ariaPressed), 'false');
+});
+
+test('fits a phone, in light and dark', async () => {
+  await page.setViewport({ width: 360, height: 740, isMobile: true, hasTouch: true });
+  await page.click('#add-header');
+  await connect(1, 'push=3&size=4096&type=binary');
+  await until('its frames', async () => (await page.$$('#task-1 .frame.received')).length === 3);
+  await page.click('#task-1 .frame.received');
+  await page.click('#task-1 .ping');
+  await says('#task-1 .p50', 'ms');
+  assert.equal(await overflows(), false);
+
+  const surface = () => page.$eval('#task-1', (task) => getComputedStyle(task).backgroundColor);
+  const light = await surface();
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]);
+  assert.notEqual(await surface(), light);
+  assert.equal(await overflows(), false);
+});
