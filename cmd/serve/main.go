@@ -1,14 +1,16 @@
-// Serve is the development server: the built package and its playground at /, and the echo server at
-// /echo. It prints "listening on" and its URL on standard output once it accepts connections, and
+// Serve is the development server: the built package and its playground at /, an echo server at /echo,
+// and at /relay a relay that leads there and nowhere else. It prints "listening on" and its URL on standard output once it accepts connections, and
 // stops on SIGINT or SIGTERM, closing its WebSockets with 1001; a second signal ends it at once.
 package main
 
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"connectsocket/internal/echo"
+	"connectsocket/internal/relay"
 )
 
 func main() {
@@ -43,9 +46,33 @@ func serve(ctx context.Context, addr, dir, cert, key string) error {
 		return fmt.Errorf("find what to serve: %s is no directory", dir)
 	}
 
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err // names the address
+	}
+	defer listener.Close()
+	roots, err := trust(cert)
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		return fmt.Errorf("split the address: %w", err)
+	}
+	toEcho, err := relay.New(relay.Config{
+		Allow:   []string{"127.0.0.1:" + port, "localhost:" + port, listener.Addr().String()},
+		Origins: []string{"*"},
+		TLS:     &tls.Config{RootCAs: roots},
+		Logger:  slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return fmt.Errorf("make the relay: %w", err)
+	}
+
 	mux := http.NewServeMux()
 	mux.Handle("GET /", files(os.DirFS(dir)))
 	mux.Handle("GET /echo", echo.Handler())
+	mux.Handle("GET /relay", toEcho)
 
 	var requests sync.WaitGroup // http.Server does not wait for WebSockets
 	srv := &http.Server{
@@ -67,10 +94,6 @@ func serve(ctx context.Context, addr, dir, cert, key string) error {
 		scheme, run = "https", func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
 	}
 
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return err // names the address
-	}
 	fmt.Printf("listening on %s://%s\n", scheme, listener.Addr())
 	failed := make(chan error, 1)
 	go func() { failed <- run(listener) }()
@@ -86,5 +109,21 @@ func serve(ctx context.Context, addr, dir, cert, key string) error {
 		srv.Close() // connections that stay open without a request
 	}
 	requests.Wait()
+	toEcho.Drain(grace) // its connections end with the echo server's
 	return nil
+}
+
+// trust returns the roots for the relay's way to the echo server: the server's own certificate where it
+// has one, else nil for the system's.
+func trust(cert string) (*x509.CertPool, error) {
+	if cert == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(cert)
+	if err != nil {
+		return nil, fmt.Errorf("read TLS certificate: %w", err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	return roots, nil
 }

@@ -60,6 +60,7 @@ function loadModule() {
   const state = find(document, '#module', HTMLElement);
   let size = 0;
   load({
+    relay: '/relay',
     onProgress({ loaded, total }) {
       size = total;
       progress.max = total;

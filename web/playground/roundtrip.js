@@ -22,7 +22,8 @@ export class RoundTrips {
   #began = 0;
   /** @type {{ text: string, sent: number } | undefined} */
   #ping;
-  #timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
   #scheduled = false;
   /** @type {uPlot | undefined} */
   #plot;
