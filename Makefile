@@ -46,6 +46,14 @@ check: node_modules bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
 test-go: ## native Go tests, with the race detector
 	go test -race ./...
 
+.PHONY: test-wasm
+test-wasm: tools bin/wasmbrowsertest ## the js/wasm tests in headless Chromium, against the echo server
+	go build -o bin/ ./cmd/serve
+	exec 3< <(exec bin/serve -addr 127.0.0.1:0 -dir web); trap "kill $$!" EXIT; \
+	read -r -u 3 _ _ url; \
+	GOOS=js GOARCH=wasm go test $(ARGS) $(WASM_PACKAGES) \
+	  -exec="env -i PATH=$$PATH HOME=$$HOME WS_URL=ws$${url#http}/echo $(CURDIR)/bin/wasmbrowsertest"
+
 .PHONY: test-e2e
 test-e2e: tools build ## the built package in a browser
 	node --test e2e/

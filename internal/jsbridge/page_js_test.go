@@ -1,0 +1,123 @@
+package jsbridge
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"syscall/js"
+	"testing"
+	"time"
+)
+
+// server is the URL of the echo server, ws://…/echo.
+var server = os.Getenv("WS_URL")
+
+//go:embed bridge.js
+var bridgeFile string
+
+//go:embed testdata/page.js
+var pageFile string
+
+// createBridge is bridge.js as an expression, whose value is its one export.
+func createBridge() string {
+	body, found := strings.CutSuffix(strings.TrimSpace(bridgeFile), "export { createBridge };")
+	if !found {
+		panic("bridge.js does not end in its export")
+	}
+	return "(() => {" + body + "return createBridge; })()"
+}
+
+func TestMain(m *testing.M) {
+	if server == "" {
+		fmt.Fprintln(os.Stderr, "WS_URL, the URL of an echo server, is not set: run make test-wasm")
+		os.Exit(1)
+	}
+	source = createBridge() + "()"
+	os.Exit(m.Run())
+}
+
+// page is a bridge of its own, joined to this program, with the scope that
+// testdata/page.js describes.
+type page struct{ js.Value }
+
+// newPage starts a bridge with settings, a JavaScript object in parentheses or
+// empty. When the test ends all its tasks are closed, and nothing may be left
+// of them: no task, no slot, no error that the test has not taken from errors.
+func newPage(t *testing.T, settings string) page {
+	t.Helper()
+	if settings == "" {
+		settings = "({})"
+	}
+	p := page{evaluate(pageFile).Invoke(evaluate(createBridge()), evaluate(settings), server)}
+	Start()
+	if _, err := await(p.Get("ready")); err != nil {
+		t.Fatalf("start the bridge: %v", err)
+	}
+	t.Cleanup(func() {
+		left, err := await(p.Call("finish"))
+		if err != nil {
+			t.Fatalf("finish: %v", err)
+		}
+		if want := `{"tasks":0,"slotsInUse":0,"errors":[]}`; left.String() != want {
+			t.Errorf("the page is left with %s, want %s", left, want)
+		}
+		if set.Len() != 0 || set.Live() != 0 {
+			t.Errorf("the set is left with %d tasks, %d of them live", set.Len(), set.Live())
+		}
+	})
+	return p
+}
+
+// run runs the body of an async function in the page's scope and decodes what
+// it returns.
+func run[T any](t *testing.T, p page, body string) (result T) {
+	t.Helper()
+	value, err := await(p.Call("run", body))
+	if err != nil {
+		t.Fatalf("%v in %s", err, body)
+	}
+	if err := json.Unmarshal([]byte(value.String()), &result); err != nil {
+		t.Fatalf("decode the result %s: %v", value, err)
+	}
+	return result
+}
+
+// expect runs a body that returns lines and compares those.
+func expect(t *testing.T, p page, body string, want ...string) {
+	t.Helper()
+	got := strings.Join(run[[]string](t, p, body), "\n\t")
+	if want := strings.Join(want, "\n\t"); got != want {
+		t.Errorf("got\n\t%s\nwant\n\t%s\nof %s", got, want, body)
+	}
+}
+
+// evaluate gives the value of a JavaScript expression.
+func evaluate(expression string) js.Value { return js.Global().Call("eval", expression) }
+
+// await blocks until a promise is settled.
+func await(promise js.Value) (js.Value, error) {
+	type settled struct {
+		value js.Value
+		err   error
+	}
+	done := make(chan settled, 1)
+	resolve := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		done <- settled{value: args[0]}
+		return nil
+	})
+	defer resolve.Release()
+	reject := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		done <- settled{err: fmt.Errorf("rejected: %s", js.Global().Get("String").Invoke(args[0]))}
+		return nil
+	})
+	defer reject.Release()
+	promise.Call("then", resolve, reject)
+	select {
+	case s := <-done:
+		return s.value, s.err
+	case <-time.After(30 * time.Second):
+		return js.Undefined(), fmt.Errorf("still pending after 30 s")
+	}
+}
