@@ -507,7 +507,8 @@ function createBridge(settings = {}, version = '', begin = noop) {
      */
     refuse(errMsg) {
       this.errMsg = errMsg;
-      settle(this.call.callbacks, false, { errMsg }, () => this.reject({ errMsg }));
+      const res = { errMsg };
+      settle(this.call.callbacks, false, res, () => this.reject(res));
       this.end(errMsg);
     }
 
