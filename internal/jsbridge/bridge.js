@@ -61,7 +61,9 @@ function typeName(value) {
   if (typeof value === 'bigint') return 'BigInt';
   if (typeof value === 'symbol') return 'Symbol';
   try {
-    return Object.prototype.toString.call(value).slice(8, -1);
+    const name = Object.prototype.toString.call(value).slice(8, -1);
+    // new String(…) is no String, and nor is what claims to be one.
+    return typeof value === 'object' && (name === 'String' || name === 'Number') ? 'Object' : name;
   } catch {
     return 'Object'; // a revoked Proxy, or a Symbol.toStringTag that throws
   }
@@ -194,7 +196,7 @@ function readCall(option) {
   const call = {
     type: typeName(option),
     fault: '',
-    urlType: '',
+    urlType: 'Undefined',
     url: '',
     scheme: '',
     host: '',
@@ -233,8 +235,6 @@ function readCall(option) {
       try {
         ({ protocol: call.scheme, host: call.host } = new URL(url));
       } catch {} // no scheme: refused
-    } else if (call.urlType === 'String') {
-      call.urlType = 'Object'; // new String(…), or what claims to be one
     }
     const timeout = get(option, 'timeout');
     if (typeof timeout === 'number') call.timeout = timeout;
