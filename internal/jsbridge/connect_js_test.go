@@ -38,6 +38,7 @@ var badCalls = []struct{ name, option, want string }{
 	{"url a boolean", `{ url: true, ...on }`, "parameter error: parameter.url should be String instead of Boolean"},
 	{"url an array", `{ url: [echo()], ...on }`, "parameter error: parameter.url should be String instead of Array"},
 	{"url an object", `{ url: new URL(echo()), ...on }`, "parameter error: parameter.url should be String instead of URL"},
+	{"url a String object", `{ url: new String(echo()), ...on }`, "parameter error: parameter.url should be String instead of Object"},
 	{"url a function", `{ url: () => echo(), ...on }`, "parameter error: parameter.url should be String instead of Function"},
 
 	{"http", `{ url: 'http://x', ...on }`, `invalid url "http://x"`},
