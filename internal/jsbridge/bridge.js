@@ -113,31 +113,33 @@ function reading(name, read) {
  */
 const get = (option, name) => reading(`parameter.${name}`, () => option[name]);
 
+const callbackNames = /** @type {const} */ (['success', 'fail', 'complete']);
+
 /**
+ * Reads an option's callbacks, each by itself: whatever is wrong with one, the others are told. Throws the first
+ * Fault when it has tried all.
  * @param {any} option
- * @param {string} name
- * @returns {Callback | undefined}
+ * @param {Callbacks} callbacks what to read them into
  */
-function readCallback(option, name) {
-  const f = get(option, name);
-  return typeof f === 'function' ? f : undefined;
+function readCallbacks(option, callbacks) {
+  let fault;
+  for (const name of callbackNames) {
+    try {
+      const f = get(option, name);
+      if (typeof f === 'function') callbacks[name] = f;
+    } catch (thrown) {
+      fault ??= thrown;
+    }
+  }
+  if (fault) throw fault;
 }
 
 /**
- * @param {any} option
- * @returns {Callbacks}
+ * @param {unknown} value
+ * @param {string} [name]
  */
-function readCallbacks(option) {
-  return {
-    success: readCallback(option, 'success'),
-    fail: readCallback(option, 'fail'),
-    complete: readCallback(option, 'complete'),
-  };
-}
-
-/** @param {unknown} value */
-const isObject = (value) =>
-  typeof value === 'object' && value !== null && !reading('parameter', () => Array.isArray(value));
+const isObject = (value, name = 'parameter') =>
+  typeof value === 'object' && value !== null && !reading(name, () => Array.isArray(value));
 
 /** @param {any} option */
 function readProtocols(option) {
@@ -160,7 +162,7 @@ function readProtocols(option) {
  */
 function readHeader(option) {
   const header = get(option, 'header') ?? {};
-  if (!isObject(header)) throw mismatch('parameter.header', 'Object', header);
+  if (!isObject(header, 'parameter.header')) throw mismatch('parameter.header', 'Object', header);
   /** @type {Array<[string, string]>} */
   const fields = [];
   for (const [name, value] of reading('parameter.header', () => Object.entries(header))) {
@@ -220,14 +222,7 @@ function readCall(option) {
   try {
     if (!isObject(option)) return call;
     call.type = 'Object';
-    // Each by itself: whatever is wrong with the rest, those that can be told are.
-    for (const name of /** @type {const} */ (['success', 'fail', 'complete'])) {
-      try {
-        call.callbacks[name] = readCallback(option, name);
-      } catch (fault) {
-        call.fault ||= describeFault(fault);
-      }
-    }
+    readCallbacks(option, call.callbacks);
     const url = get(option, 'url');
     call.urlType = typeName(url);
     if (typeof url === 'string') {
@@ -244,7 +239,7 @@ function readCall(option) {
     call.unsendable.tcpNoDelay = readBoolean(option, 'tcpNoDelay');
     call.unsendable.perMessageDeflate = readBoolean(option, 'perMessageDeflate');
   } catch (fault) {
-    call.fault ||= describeFault(fault);
+    call.fault = describeFault(fault);
   }
   return call;
 }
@@ -689,11 +684,11 @@ function createBridge(settings = {}, version = '', begin = noop) {
     send(option, api) {
       if (waiting) return later(() => this.send(option, api));
       /** @type {Callbacks} */
-      let callbacks = {};
+      const callbacks = {};
       let data;
       try {
         if (!isObject(option)) throw mismatch('parameter', 'Object', option);
-        callbacks = readCallbacks(option);
+        readCallbacks(option, callbacks);
         data = get(option, 'data');
       } catch (fault) {
         return outcome(callbacks, false, `${api}:fail parameter error: ${describeFault(fault)}`);
@@ -718,13 +713,13 @@ function createBridge(settings = {}, version = '', begin = noop) {
     close(option = {}) {
       if (waiting) return later(() => this.close(option));
       /** @type {Callbacks} */
-      let callbacks = {};
+      const callbacks = {};
       let fault = '';
       let code = 1000;
       let reason = '';
       try {
         if (!isObject(option)) throw mismatch('parameter', 'Object', option);
-        callbacks = readCallbacks(option);
+        readCallbacks(option, callbacks);
         code = get(option, 'code') ?? 1000;
         if (typeof code !== 'number') throw mismatch('parameter.code', 'Number', code);
         reason = get(option, 'reason') ?? '';
@@ -931,10 +926,10 @@ function createBridge(settings = {}, version = '', begin = noop) {
     const c = newest();
     if (c) return call(c);
     /** @type {Callbacks} */
-    let callbacks = {};
+    const callbacks = {};
     try {
-      callbacks = readCallbacks(option ?? {});
-    } catch {} // there is nobody to tell
+      readCallbacks(option ?? {}, callbacks);
+    } catch {} // why it fails is known
     return outcome(callbacks, false, `${api}:fail ${failure || texts.notConnected}`);
   }
 
