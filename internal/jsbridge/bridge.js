@@ -322,7 +322,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
   let go;
   /** @type {(name: string, ...args: unknown[]) => any} those that take or return strings */
   let door;
-  const texts = { notOpen: '', badData: '', notConnected: '', timedOut: '', heldTooMuch: '' };
+  const texts = { notOpen: '', badData: '', notConnected: '', timedOut: '', heldTooMuch: '', badAnswer: '' };
   let failure = ''; // why no call can succeed
   let earlySockets = 0;
   let warned = false;
@@ -629,16 +629,15 @@ function createBridge(settings = {}, version = '', begin = noop) {
       let answer;
       try {
         answer = JSON.parse(text);
-      } catch {
-        answer = { errMsg: 'connectSocket:fail the relay answered what is no JSON' };
-      }
-      if (answer.open) {
+      } catch {} // told below
+      if (answer?.open) {
         const { protocol = '', header = {}, profile = {} } = answer;
         this.protocol = protocol;
         this.establish();
         this.post(OPEN, { header, profile });
       } else {
-        this.post(FAILURE, { errMsg: String(answer.errMsg) });
+        const errMsg = answer?.errMsg;
+        this.post(FAILURE, { errMsg: typeof errMsg === 'string' ? errMsg : texts.badAnswer });
       }
     }
 
@@ -989,7 +988,8 @@ function createBridge(settings = {}, version = '', begin = noop) {
       door = itsDoor;
       // Without the exports every function is entered by the door.
       go = bridge.exports ?? new Proxy({}, { get: (_, name) => door.bind(undefined, String(name)) });
-      [texts.notOpen, texts.badData, texts.notConnected, texts.timedOut, texts.heldTooMuch] = itsTexts;
+      [texts.notOpen, texts.badData, texts.notConnected, texts.timedOut, texts.heldTooMuch, texts.badAnswer] =
+        itsTexts;
       globalThis.connectSocket = /** @type {any} */ (connectSocket);
       // Not before Go has returned: nothing of the page runs with Go on the stack.
       queueMicrotask(() => {

@@ -40,7 +40,7 @@ func Start() {
 		bridge = global.Get("Function").Invoke(source).Invoke()
 	}
 	bridge.Get("start").Invoke(version, js.FuncOf(enter),
-		task.NotOpen, task.BadData, task.NotConnected, task.TimedOut, task.HeldTooMuch)
+		task.NotOpen, task.BadData, task.NotConnected, task.TimedOut, task.HeldTooMuch, task.BadAnswer)
 }
 
 // enter is the door without exports, and the only one for what takes or

@@ -11,6 +11,8 @@ const (
 	NotConnected = "WebSocket is not connected"
 	// TimedOut is what onError tells of an attempt that took too long.
 	TimedOut = "connectSocket:fail timeout"
+	// BadAnswer is what onError tells where the relay answers out of turn.
+	BadAnswer = "connectSocket:fail the relay's answer is not understood"
 	// HeldTooMuch is what onError tells when messages came faster than a handler.
 	HeldTooMuch = "connectSocket:fail too many messages without an onMessage handler, closed with 4008"
 )
