@@ -467,13 +467,16 @@ function createBridge(settings = {}, version = '', begin = noop) {
       try {
         if (!this.ws) this.open();
       } catch (error) {
-        go.discard(id);
+        enter(() => go.discard(id));
         return this.refuse(`connectSocket:fail ${describe(error)}`);
       }
+      enter(() => {
+        for (let old = go.evict(); old !== 0; old = go.evict()) connections.get(old)?.ws.close(1000);
+        for (let kind = OPEN; kind <= CLOSE; kind++) if (this.handlers[kind].length > 0) go.listen(id, kind);
+      });
+      if (failure) return this.refuse(`connectSocket:fail ${failure}`);
       this.id = id;
       connections.set(id, this);
-      for (let old = go.evict(); old !== 0; old = go.evict()) connections.get(old)?.ws.close(1000);
-      for (let kind = OPEN; kind <= CLOSE; kind++) if (this.handlers[kind].length > 0) go.listen(id, kind);
       const expire = () => this.post(FAILURE, { errMsg: texts.timedOut });
       if (!this.opened) this.timer = setTimeout(expire, this.began + limit - Date.now());
       if (this.unsendable && !this.relayed && !warned) {
@@ -503,8 +506,12 @@ function createBridge(settings = {}, version = '', begin = noop) {
     refuse(errMsg) {
       this.errMsg = errMsg;
       const res = { errMsg };
-      settle(this.call.callbacks, false, res, () => this.reject(res));
-      this.end(errMsg);
+      this.detach();
+      this.over();
+      settle(this.call.callbacks, false, res, () => {
+        this.reject(res);
+        this.tellEnd(errMsg);
+      });
     }
 
     /**
@@ -514,6 +521,14 @@ function createBridge(settings = {}, version = '', begin = noop) {
     end(errMsg) {
       this.detach();
       this.over();
+      this.tellEnd(errMsg);
+    }
+
+    /**
+     * Tells the handlers of an end that the Go half does not tell.
+     * @param {string} errMsg
+     */
+    tellEnd(errMsg) {
       this.late[ERROR].push({ errMsg });
       this.late[CLOSE].push({ code: 1006, reason: '', wasClean: false });
       this.schedule();
@@ -692,6 +707,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
       } catch (fault) {
         return outcome(callbacks, false, `${api}:fail parameter error: ${describeFault(fault)}`);
       }
+      if (!go) return outcome(callbacks, false, `${api}:fail ${failure}`); // it has never run, nor given its texts
       if (!isSendable(data))
         return outcome(callbacks, false, `${api}:fail ${texts.badData}${typeName(data)}`);
       try {
@@ -994,8 +1010,11 @@ function createBridge(settings = {}, version = '', begin = noop) {
       // Not before Go has returned: nothing of the page runs with Go on the stack.
       queueMicrotask(() => {
         const { maxSockets = 0, onLimit, maxHeldBytes = 0, maxHeldMessages = 0, domains = [] } = settings;
-        door('configure', maxSockets, onLimit === 'replace', maxHeldBytes, maxHeldMessages, ...domains);
-        for (let kind = OPEN; kind <= CLOSE; kind++) if (globalHandlers[kind].length > 0) go.listen(0, kind);
+        enter(() => {
+          door('configure', maxSockets, onLimit === 'replace', maxHeldBytes, maxHeldMessages, ...domains);
+          for (let kind = OPEN; kind <= CLOSE; kind++)
+            if (globalHandlers[kind].length > 0) go.listen(0, kind);
+        });
         flush();
         markReady();
       });
