@@ -47,14 +47,17 @@ type page struct{ js.Value }
 // of them: no task, no slot, no error that the test has not taken from errors.
 func newPage(t *testing.T, settings string) page {
 	t.Helper()
+	p := newWaitingPage(t, settings)
+	p.start(t)
+	return p
+}
+
+// newWaitingPage is newPage before the bridge is started.
+func newWaitingPage(t *testing.T, settings string) page {
 	if settings == "" {
 		settings = "({})"
 	}
 	p := page{evaluate(pageFile).Invoke(evaluate(createBridge()), evaluate(settings), server)}
-	Start()
-	if _, err := await(p.Get("ready")); err != nil {
-		t.Fatalf("start the bridge: %v", err)
-	}
 	t.Cleanup(func() {
 		left, err := await(p.Call("finish"))
 		if err != nil {
@@ -70,13 +73,21 @@ func newPage(t *testing.T, settings string) page {
 	return p
 }
 
+func (p page) start(t *testing.T) {
+	t.Helper()
+	Start()
+	if _, err := await(p.Get("ready")); err != nil {
+		t.Fatalf("start the bridge: %v", err)
+	}
+}
+
 // run runs the body of an async function in the page's scope and decodes what
 // it returns.
 func run[T any](t *testing.T, p page, body string) (result T) {
 	t.Helper()
 	value, err := await(p.Call("run", body))
 	if err != nil {
-		t.Fatalf("%v in %s", err, body)
+		t.Fatalf("%v; so far %s", err, p.Call("log"))
 	}
 	if err := json.Unmarshal([]byte(value.String()), &result); err != nil {
 		t.Fatalf("decode the result %s: %v", value, err)
@@ -89,7 +100,7 @@ func expect(t *testing.T, p page, body string, want ...string) {
 	t.Helper()
 	got := strings.Join(run[[]string](t, p, body), "\n\t")
 	if want := strings.Join(want, "\n\t"); got != want {
-		t.Errorf("got\n\t%s\nwant\n\t%s\nof %s", got, want, body)
+		t.Errorf("got\n\t%s\nwant\n\t%s", got, want)
 	}
 }
 

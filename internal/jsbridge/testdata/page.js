@@ -58,7 +58,10 @@
       made.push(promise);
       return promise;
     },
+    createBridge,
     bridge,
+    /** What one body keeps for the next. */
+    kept: {},
     log,
     errors,
     warnings,
@@ -100,6 +103,7 @@
 
   return {
     ready: bridge.ready,
+    log: () => JSON.stringify(log),
     /** Runs the body of an async function in the scope; resolves to its result as JSON. @param {string} body */
     run: async (body) => {
       const f = new Function(...Object.keys(scope), `return (async () => {${body}\n})()`);
