@@ -9,5 +9,5 @@ connectsocket(new URL('connectsocket.wasm', script?.src || globalThis.location.h
   ...(relay && { relay }),
   ...(maxSockets && { maxSockets: Number(maxSockets) }),
   ...(onLimit && { onLimit: /** @type {'fail' | 'replace'} */ (onLimit) }),
-  ...(domains && { domains: domains.split(/[\s,]+/) }),
+  ...(domains && { domains: domains.split(/[\s,]+/).filter(Boolean) }),
 });

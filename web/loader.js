@@ -31,8 +31,7 @@ export function connectsocket(beside) {
   /** @param {LoadOption} [option] */
   function load({ wasm = beside, onProgress, ...limits } = {}) {
     if (!loading) {
-      Object.assign(settings, checked(limits));
-      loading = start(new URL(wasm, base()), onProgress).catch((error) => {
+      loading = start(limits, wasm, onProgress).catch((error) => {
         bridge.fail(error instanceof Error ? error : new Error(String(error)));
         throw error;
       });
@@ -44,10 +43,13 @@ export function connectsocket(beside) {
   }
 
   /**
-   * @param {URL} url
+   * @param {import('./connectsocket.js').Settings} limits
+   * @param {string | URL} wasm
    * @param {LoadOption['onProgress']} onProgress
    */
-  async function start(url, onProgress) {
+  async function start(limits, wasm, onProgress) {
+    Object.assign(settings, checked(limits));
+    const url = new URL(wasm, base());
     if (typeof WebAssembly !== 'object') throw new Error('this page has no WebAssembly');
     const Go = wasmExec(goGlobal(bridge));
     program = new Go();
