@@ -30,7 +30,7 @@ build: node_modules ## write web/dist: scripts, types, module, playground
 	node web/build.mjs bin/connectsocket.wasm
 
 .PHONY: test
-test: tools check test-go test-e2e ## install what is missing, then run every check and test
+test: tools check test-go test-wasm test-engines test-e2e ## install what is missing, then run every check and test
 
 .PHONY: check
 check: node_modules bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
@@ -52,11 +52,27 @@ test-wasm: tools bin/wasmbrowsertest ## the js/wasm tests in headless Chromium, 
 	exec 3< <(exec bin/serve -addr 127.0.0.1:0 -dir web); trap "kill $$!" EXIT; \
 	read -r -u 3 _ _ url; \
 	GOOS=js GOARCH=wasm go test $(ARGS) $(WASM_PACKAGES) \
-	  -exec="env -i PATH=$$PATH HOME=$$HOME WS_URL=ws$${url#http}/echo $(CURDIR)/bin/wasmbrowsertest"
+	  -exec="env -i PATH=$$PATH HOME=$$HOME CONNECTSOCKET_ECHO=ws$${url#http}/echo $(CURDIR)/bin/wasmbrowsertest"
+
+.PHONY: test-engines
+test-engines: tools ## the js/wasm tests in headless Firefox and WebKit
+	go build -o bin/ ./cmd/serve
+	exec 3< <(exec bin/serve -addr 127.0.0.1:0 -dir web); trap "kill $$!" EXIT; \
+	read -r -u 3 _ _ url; export CONNECTSOCKET_ECHO=ws$${url#http}/echo; \
+	for engine in firefox webkit; do echo "in $$engine:"; \
+	  GOOS=js GOARCH=wasm go test $(ARGS) -p 1 -exec="node $(CURDIR)/e2e/wasmtest.mjs $$engine" $(WASM_PACKAGES); \
+	done
 
 .PHONY: test-e2e
-test-e2e: tools build ## the built package in a browser
-	node --test e2e/
+test-e2e: tools build ## the built package in headless Chromium, Firefox and WebKit
+	go build -o bin/ ./cmd/serve
+	node --test --test-concurrency=1 --test-reporter=spec $(sort $(wildcard e2e/*.test.mjs))
+
+.PHONY: bench-relay
+bench-relay: tools ## the relay beside nginx and no relay: rate, CPU a message, memory a pair
+	go build -o bin/relay ./cmd/relay
+	go build -o bin/bench-relay ./bench/relay
+	bin/bench-relay $(ARGS)
 
 .PHONY: tools
 tools: node_modules

@@ -12,7 +12,7 @@ import (
 )
 
 // server is the URL of the echo server, ws://…/echo.
-var server = os.Getenv("WS_URL")
+var server = os.Getenv("CONNECTSOCKET_ECHO")
 
 //go:embed bridge.js
 var bridgeFile string
@@ -31,10 +31,10 @@ func createBridge() string {
 
 func TestMain(m *testing.M) {
 	if server == "" {
-		fmt.Fprintln(os.Stderr, "WS_URL, the URL of an echo server, is not set: run make test-wasm")
+		fmt.Fprintln(os.Stderr, "CONNECTSOCKET_ECHO, the URL of an echo server, is not set: run make test-wasm")
 		os.Exit(1)
 	}
-	source = createBridge() + "()"
+	source = "return " + createBridge() + "()"
 	os.Exit(m.Run())
 }
 
