@@ -33,7 +33,7 @@ build: node_modules ## write web/dist: scripts, types, module, playground
 test: tools check test-go test-wasm test-engines test-e2e ## install what is missing, then run every check and test
 
 .PHONY: check
-check: node_modules bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
+check: build bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
 	test -z "$$(gofmt -l $(GO_FILES) | tee /dev/stderr)"
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet ./cmd/wasm $(WASM_PACKAGES)

@@ -1,0 +1,92 @@
+/**
+ * The examples of the README are files of examples/: here each runs in every engine as it stands there, but for the
+ * hosts, which lead to the development server.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { engineNames, openEngine } from './engine.mjs';
+import { startServe, startSite } from './server.mjs';
+
+/** @import { Engine } from './engine.mjs' */
+/** @import { Answer } from './server.mjs' */
+
+const directory = new URL('../examples/', import.meta.url);
+const files = readdirSync(directory, { withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map(({ name }) => ({ name, text: readFileSync(new URL(name, directory), 'utf8') }));
+
+/** What each page logs. */
+const logs = {
+  'plain.html': ['hello', 'closed 3000 done'],
+  'module.html': ['3', 'closed 1000'],
+  'worker.html': ['from a worker'],
+  'header.html': ['websocket true', 'closed 1000'],
+};
+
+test('the README shows each example as it runs', () => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  for (const { name, text } of files) {
+    if (name !== 'worker.html')
+      assert.ok(readme.includes(text.trim()), `${name} stands otherwise in README.md`);
+  }
+});
+
+test('each page is run', () => {
+  const pages = files.map(({ name }) => name).filter((name) => name.endsWith('.html'));
+  assert.deepEqual(pages.sort(), Object.keys(logs).sort());
+});
+
+for (const name of engineNames) {
+  describe(name, () => {
+    /** @type {Engine} */
+    let engine;
+    let site = '';
+    /** @type {Array<() => Promise<void>>} */
+    const closers = [];
+
+    before(async () => {
+      const serve = await startServe();
+      closers.push(serve.close);
+      /** @type {Record<string, Answer>} */
+      const paths = {
+        '/log.js': {
+          body: 'globalThis.logged = []; const { log } = console; console.log = (...args) => { logged.push(args.join(" ")); log(...args); };',
+        },
+      };
+      for (const { name, text } of files) {
+        const body = text
+          .replaceAll('wss://echo.example/', serve.echo)
+          .replaceAll('wss://relay.example/relay', `${serve.url}/relay`)
+          .replace(
+            '<!doctype html>',
+            '<!doctype html><link rel="icon" href="data:,"><script src="log.js"></script>',
+          );
+        paths[`/${name}`] = { body };
+      }
+      const started = await startSite(paths);
+      closers.push(started.close);
+      site = started.url;
+      engine = await openEngine(name);
+      closers.push(engine.close);
+    });
+    after(async () => {
+      for (const close of closers.reverse()) await close();
+    });
+
+    for (const [file, lines] of Object.entries(logs)) {
+      test(file, { timeout: 30_000 }, async () => {
+        const page = await engine.newPage(`${site}/${file}`);
+        /** @type {string[]} */
+        let logged = [];
+        while (logged.length < lines.length) {
+          await sleep(20);
+          logged = await page.evaluate('logged');
+        }
+        assert.deepEqual(logged, lines);
+        await page.close();
+      });
+    }
+  });
+}
