@@ -25,7 +25,8 @@ const wasmExec = {
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^go:wasm_exec$/ }, ({ path }) => ({ path, namespace: 'go' }));
     onLoad({ filter: /.*/, namespace: 'go' }, () => ({
-      contents: `export default function (globalThis) {\n${readFileSync(join(goroot, 'lib/wasm/wasm_exec.js'), 'utf8')}\nreturn globalThis.Go;\n}`,
+      // Once it says fs where it means globalThis.fs.
+      contents: `export default function (globalThis) {\nconst fs = { writeSync: (fd, bytes) => globalThis.fs.writeSync(fd, bytes) };\n${readFileSync(join(goroot, 'lib/wasm/wasm_exec.js'), 'utf8')}\nreturn globalThis.Go;\n}`,
     }));
   },
 };

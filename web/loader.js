@@ -10,6 +10,12 @@ import { createBridge } from '../internal/jsbridge/bridge.js';
 // The same for every copy of this script on a page, so that there is one module.
 const MARK = Symbol.for('connectsocket');
 
+// A module that dies is started again at the next call, after a pause that doubles (milliseconds); one that has run
+// for a minute counts as new.
+const RESTARTS = 3;
+const BACKOFF = 100;
+const STABLE = 60_000;
+
 /**
  * Gives the page's connectSocket and all that goes with it; the first copy of the script makes it.
  * @param {string | URL} beside URL of the module where load is given none
@@ -22,25 +28,57 @@ export function connectsocket(beside) {
 
   /** @type {import('./connectsocket.js').Settings} */
   const settings = {};
-  const bridge = createBridge(settings, VERSION, () => load());
+  const bridge = createBridge(settings, VERSION, begin);
   /** @type {Promise<void> | undefined} */
   let loading;
+  /** @type {WebAssembly.Module | undefined} compiled, for another start */
+  let compiled;
   /** @type {any} */
   let program;
+  let started = 0; // by performance.now
+  let deaths = 0;
+  let dead = false;
 
   /** @param {LoadOption} [option] */
   function load({ wasm = beside, onProgress, ...limits } = {}) {
     if (!loading) {
-      loading = start(limits, wasm, onProgress).catch((error) => {
-        bridge.fail(error instanceof Error ? error : new Error(String(error)));
-        throw error;
-      });
+      loading = start(limits, wasm, onProgress).catch(giveUp);
       loading.catch(() => {}); // every call tells it
     } else if (Object.keys(limits).length > 0) {
       console.warn('connectSocket: the module is loading already; these settings come too late', limits);
     }
     return loading;
   }
+
+  /** Called with every call that waits for the module. */
+  function begin() {
+    if (!dead) {
+      load();
+      return;
+    }
+    dead = false;
+    setTimeout(
+      () =>
+        startAgain()
+          .catch(giveUp)
+          .catch(() => {}),
+      BACKOFF * 2 ** (deaths - 1),
+    );
+  }
+
+  /** @param {unknown} error */
+  function giveUp(error) {
+    bridge.fail(error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  }
+
+  bridge.restart = () => {
+    if (performance.now() - started > STABLE) deaths = 0;
+    dead = deaths < RESTARTS;
+    deaths++;
+    program = undefined;
+    return dead;
+  };
 
   /**
    * @param {import('./connectsocket.js').Settings} limits
@@ -51,20 +89,39 @@ export function connectsocket(beside) {
     Object.assign(settings, checked(limits));
     const url = new URL(wasm, base());
     if (typeof WebAssembly !== 'object') throw new Error('this page has no WebAssembly');
-    const Go = wasmExec(goGlobal(bridge));
-    program = new Go();
+    const imports = newProgram();
     const response = await fetch(url, { credentials: 'same-origin' });
     if (!response.ok) throw new Error(`${url} answered ${response.status} ${response.statusText}`.trim());
-    const { instance } = await instantiate(response, program.importObject, onProgress).catch((error) =>
-      diagnose(url, error),
-    );
-    if (!instance.exports.event) throw new Error(`${url} is no connectsocket module`);
-    bridge.exports = instance.exports;
-    program.run(instance).then(
-      () => bridge.die(new Error('it has exited')),
-      (/** @type {unknown} */ error) => bridge.die(error),
-    );
+    const source = await instantiate(response, imports, onProgress).catch((error) => diagnose(url, error));
+    if (!source.instance.exports.event) throw new Error(`${url} is no connectsocket module`);
+    compiled = source.module;
+    run(source.instance);
     await bridge.ready;
+  }
+
+  async function startAgain() {
+    run(await WebAssembly.instantiate(/** @type {WebAssembly.Module} */ (compiled), newProgram()));
+  }
+
+  /** @returns {WebAssembly.Imports} */
+  function newProgram() {
+    program = new (wasmExec(goGlobal(bridge)))();
+    return program.importObject;
+  }
+
+  /** @param {WebAssembly.Instance} instance */
+  function run(instance) {
+    const mine = program;
+    /** @param {unknown} why */
+    const die = (why) => {
+      if (mine === program) bridge.die(why);
+    };
+    started = performance.now();
+    bridge.exports = instance.exports;
+    // run tells of an exit only where Go was entered by it; exit always does, with Go still on the stack.
+    mine.exit = (/** @type {number} */ code) =>
+      queueMicrotask(() => die(new Error(`it has exited with code ${code}`)));
+    mine.run(instance).catch(die);
   }
 
   const api = {

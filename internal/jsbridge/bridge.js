@@ -324,6 +324,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
   let door;
   const texts = { notOpen: '', badData: '', notConnected: '', timedOut: '', heldTooMuch: '', badAnswer: '' };
   let failure = ''; // why no call can succeed
+  let lastId = 0; // of a module that has died
   let earlySockets = 0;
   let warned = false;
   /** @type {(running?: unknown) => void} */
@@ -460,8 +461,8 @@ function createBridge(settings = {}, version = '', begin = noop) {
       const answer = enter(() =>
         door('connect', type, fault, urlType, url, scheme, host, timeout, this.relayed),
       );
-      if (failure) return this.refuse(`connectSocket:fail ${failure}`);
       if (typeof answer === 'string') return this.refuse(answer);
+      if (!Array.isArray(answer)) return this.postpone(new Error('it answers no more'));
       const [id, limit] = answer;
       this.limit = limit;
       try {
@@ -474,7 +475,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
         for (let old = go.evict(); old !== 0; old = go.evict()) connections.get(old)?.ws.close(1000);
         for (let kind = OPEN; kind <= CLOSE; kind++) if (this.handlers[kind].length > 0) go.listen(id, kind);
       });
-      if (failure) return this.refuse(`connectSocket:fail ${failure}`);
+      if (!go) return this.postpone();
       this.id = id;
       connections.set(id, this);
       const expire = () => this.post(FAILURE, { errMsg: texts.timedOut });
@@ -491,6 +492,17 @@ function createBridge(settings = {}, version = '', begin = noop) {
         if (this.early?.length) setTimeout(() => this.catchUp());
         else this.early = null;
       });
+    }
+
+    /**
+     * Waits for the next module: the one that was asked has died.
+     * @param {Error} [why]
+     */
+    postpone(why) {
+      if (go) die(why);
+      if (failure) return this.refuse(`connectSocket:fail ${failure}`);
+      waiting?.push(() => this.admit());
+      begin();
     }
 
     catchUp() {
@@ -573,7 +585,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
           this.carryOut(go.event(this.id, kind, put(payload), size, 0));
         }
       } catch (error) {
-        die(error);
+        if (go) die(error);
       }
     }
 
@@ -696,7 +708,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
      * @returns {Promise<{ errMsg: string }>}
      */
     send(option, api) {
-      if (waiting) return later(() => this.send(option, api));
+      if (waiting && !this.ended) return later(() => this.send(option, api));
       /** @type {Callbacks} */
       const callbacks = {};
       let data;
@@ -707,7 +719,8 @@ function createBridge(settings = {}, version = '', begin = noop) {
       } catch (fault) {
         return outcome(callbacks, false, `${api}:fail parameter error: ${describeFault(fault)}`);
       }
-      if (!go) return outcome(callbacks, false, `${api}:fail ${failure}`); // it has never run, nor given its texts
+      // It has never run, nor given its texts.
+      if (texts.notOpen === '') return outcome(callbacks, false, `${api}:fail ${failure}`);
       if (!isSendable(data))
         return outcome(callbacks, false, `${api}:fail ${texts.badData}${typeName(data)}`);
       try {
@@ -726,7 +739,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
      * @returns {Promise<{ errMsg: string }>}
      */
     close(option = {}) {
-      if (waiting) return later(() => this.close(option));
+      if (waiting && !this.ended) return later(() => this.close(option));
       /** @type {Callbacks} */
       const callbacks = {};
       let fault = '';
@@ -777,22 +790,30 @@ function createBridge(settings = {}, version = '', begin = noop) {
     try {
       return f();
     } catch (error) {
-      die(error);
+      if (go) die(error);
       return 0;
     }
   }
 
   /**
-   * Ends every task: the Go half is gone. Calls after that fail.
+   * Ends every task: the Go half is gone. Where the loader can start another, calls after that wait for it.
    * @param {unknown} why
    */
   function die(why) {
     if (failure) return;
-    const errMsg = `connectSocket:fail the module has died: ${describe(why)}`;
+    const reason = `the module has died: ${describe(why)}`;
     const live = [...connections.values()];
-    fail(new Error(errMsg.slice('connectSocket:fail '.length)));
+    lastId = Math.max(lastId, ...connections.keys());
+    go = undefined;
     slots.length = 0;
     free.length = 0;
+    if (bridge.restart?.()) {
+      waiting ??= [];
+      if (waiting.length > 0) begin();
+    } else {
+      fail(new Error(reason));
+    }
+    const errMsg = `connectSocket:fail ${reason}`;
     for (const c of live) c.end(errMsg);
     if (live.length > 0) {
       callAll(globalHandlers[ERROR], { errMsg });
@@ -855,6 +876,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
    * @returns {Promise<{ errMsg: string }>}
    */
   function later(call) {
+    begin();
     const promise = new Promise((resolve) => waiting?.push(() => resolve(call())));
     promise.catch(noop);
     return promise;
@@ -980,6 +1002,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
     /** @type {any} the instance's exports, where the loader has them */
     exports: undefined,
 
+    /** @type {(() => boolean) | undefined} the loader's: told of a death, it says whether begin starts another module */
+    restart: undefined,
+
     /**
      * Puts connectSocket and the family on an object.
      * @template {object} T
@@ -1011,7 +1036,15 @@ function createBridge(settings = {}, version = '', begin = noop) {
       queueMicrotask(() => {
         const { maxSockets = 0, onLimit, maxHeldBytes = 0, maxHeldMessages = 0, domains = [] } = settings;
         enter(() => {
-          door('configure', maxSockets, onLimit === 'replace', maxHeldBytes, maxHeldMessages, ...domains);
+          door(
+            'configure',
+            lastId,
+            maxSockets,
+            onLimit === 'replace',
+            maxHeldBytes,
+            maxHeldMessages,
+            ...domains,
+          );
           for (let kind = OPEN; kind <= CLOSE; kind++)
             if (globalHandlers[kind].length > 0) go.listen(0, kind);
         });

@@ -82,19 +82,19 @@ func enter(_ js.Value, args []js.Value) any {
 	return nil
 }
 
-// configure creates the set, with the limits that bridge.js was given and the
-// domains behind them.
+// configure creates the set: with the last id of a module that has died, with
+// the limits that bridge.js was given, and the domains behind them.
 func configure(args []js.Value) {
 	l := task.Limits{
-		MaxSockets:      args[0].Int(),
-		Replace:         args[1].Bool(),
-		MaxHeldBytes:    args[2].Int(),
-		MaxHeldMessages: args[3].Int(),
+		MaxSockets:      args[1].Int(),
+		Replace:         args[2].Bool(),
+		MaxHeldBytes:    args[3].Int(),
+		MaxHeldMessages: args[4].Int(),
 	}
-	for _, domain := range args[4:] {
+	for _, domain := range args[5:] {
 		l.Domains = append(l.Domains, domain.String())
 	}
-	set = task.NewSet(l)
+	set = task.NewSet(l, int32(args[0].Int()))
 }
 
 // event posts an event on its task's channel and, unless busy is 1, drains the

@@ -9,7 +9,7 @@ import (
 func TestModuleThatHasDied(t *testing.T) {
 	const died = "connectSocket:fail the module has died: RuntimeError: unreachable"
 	p := newPage(t, "")
-	t.Cleanup(func() { set = task.NewSet(task.Limits{}) }) // the dead do not clean up
+	t.Cleanup(func() { set = task.NewSet(task.Limits{}, 0) }) // the dead do not clean up
 	expect(t, p, `
 		const quiet = await connectSocket({ url: echo() });
 		const busy = await connectSocket({ url: echo() });

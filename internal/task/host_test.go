@@ -45,7 +45,7 @@ type conn struct {
 	answers  []*payload
 }
 
-func newHost(t testing.TB, l Limits) *host { return &host{t: t, set: NewSet(l)} }
+func newHost(t testing.TB, l Limits) *host { return &host{t: t, set: NewSet(l, 0)} }
 
 func (h *host) connect(c Call) (*conn, error) {
 	a, err := h.set.Connect(c)

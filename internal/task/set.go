@@ -30,8 +30,9 @@ type Set struct {
 	listens uint8   // kinds that have a handler by the global functions, a bit each
 }
 
-// NewSet returns an empty set with the given limits.
-func NewSet(l Limits) *Set {
+// NewSet returns an empty set with the given limits. Its tasks' ids follow last,
+// that of the newest task of a set before it, or 0.
+func NewSet(l Limits, last int32) *Set {
 	if l.MaxSockets <= 0 {
 		l.MaxSockets = 5
 	}
@@ -41,7 +42,7 @@ func NewSet(l Limits) *Set {
 	if l.MaxHeldMessages <= 0 {
 		l.MaxHeldMessages = 10_000
 	}
-	return &Set{limits: l}
+	return &Set{limits: l, last: last}
 }
 
 // Connect judges a call and, where it is accepted, creates its task, which

@@ -59,7 +59,7 @@ func TestRefusals(t *testing.T) {
 		{"fine", call(), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := NewSet(Limits{Domains: []string{"wss://a.example"}})
+			s := NewSet(Limits{Domains: []string{"wss://a.example"}}, 0)
 			_, err := s.Connect(test.call)
 			switch {
 			case test.want == "" && err != nil:
@@ -84,7 +84,7 @@ func TestTimeout(t *testing.T) {
 	} {
 		c := call()
 		c.Timeout = test.ms
-		a, err := NewSet(Limits{}).Connect(c)
+		a, err := NewSet(Limits{}, 0).Connect(c)
 		if err != nil || a.Timeout != test.want {
 			t.Errorf("timeout %v: got %d, %v, want %d", test.ms, a.Timeout, err, test.want)
 		}
@@ -422,7 +422,7 @@ func TestGlobalHandlersAreTheNewestTasks(t *testing.T) {
 }
 
 func TestUnknownTask(t *testing.T) {
-	s := NewSet(Limits{})
+	s := NewSet(Limits{}, 0)
 	if d := s.Event(7, Event{Kind: Message, Slot: 3}, false); d.Verb != Drop || d.Slot != 3 {
 		t.Errorf("event: %+v", d)
 	}
