@@ -125,6 +125,9 @@ export interface SocketTaskPromise extends Promise<SocketTask>, SocketTask {}
  */
 export function connectSocket(option: ConnectOption): SocketTaskPromise;
 
+/** The same without the promise: returns the task at once. A refused call's tells it by onError and onClose. */
+export function connectTask(option: ConnectOption): SocketTask;
+
 /** The functions below are for the newest task that is connecting or open, beside its own. */
 export function sendSocketMessage(option: SendOption): Promise<Result>;
 export function closeSocket(option?: CloseOption): Promise<Result>;
@@ -200,6 +203,7 @@ export function stats(): Stats;
 
 /** What the classic script puts on the global connectSocket. */
 export interface Api extends Family {
+  connectTask: typeof connectTask;
   load: typeof load;
   ready: typeof ready;
   install: typeof install;

@@ -133,6 +133,7 @@ export function connectsocket(beside) {
       values: program?._values?.length ?? 0,
     }),
     ...bridge.family,
+    connectTask: bridge.connectTask,
     install: bridge.install,
   };
   Object.defineProperty(Object.assign(bridge.family.connectSocket, api), MARK, { value: api });

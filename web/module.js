@@ -6,6 +6,7 @@ export const {
   install,
   stats,
   connectSocket,
+  connectTask,
   sendSocketMessage,
   closeSocket,
   onSocketOpen,

@@ -940,7 +940,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
   }
 
   /** @param {unknown} option */
-  function connectSocket(option) {
+  function connect(option) {
     const c = new Connection(readCall(option));
     if (waiting) {
       begin();
@@ -949,7 +949,17 @@ function createBridge(settings = {}, version = '', begin = noop) {
     } else {
       c.admit();
     }
-    return c.promise;
+    return c;
+  }
+
+  /** @param {unknown} option */
+  const connectSocket = (option) => connect(option).promise;
+
+  /** @param {unknown} option */
+  function connectTask(option) {
+    const { promise, task } = connect(option);
+    promise.catch(noop); // nobody has it; the task tells
+    return task;
   }
 
   /**
@@ -995,6 +1005,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
 
   const bridge = {
     family,
+    connectTask,
     ready,
     fail,
     die,
