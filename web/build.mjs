@@ -57,7 +57,13 @@ await bundle({
   outfile: join(dist, 'connectsocket.mjs'),
   format: 'esm',
 });
-cpSync(join(web, 'connectsocket.d.ts'), join(dist, 'connectsocket.d.ts'));
+await bundle({
+  entryPoints: [join(web, 'wx.js')],
+  outfile: join(dist, 'wx.mjs'),
+  format: 'esm',
+  external: ['./connectsocket.mjs'], // there is one in a page
+});
+for (const types of ['connectsocket.d.ts', 'wx.d.ts']) cpSync(join(web, types), join(dist, types));
 await bundle({
   entryPoints: [join(web, 'playground/playground.js'), join(web, 'playground/playground.css')],
   outdir: join(dist, 'playground'),

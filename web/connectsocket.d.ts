@@ -60,10 +60,10 @@ export interface Profile {
   cost?: number;
 }
 
-export interface OpenResult {
+export interface OpenResult<P = Profile> {
   /** The upstream's response header through the relay; else the subprotocol, where one was negotiated. */
   header: Record<string, string>;
-  profile: Profile;
+  profile: P;
 }
 
 export interface MessageResult<T = string | ArrayBuffer> {
@@ -95,7 +95,7 @@ export interface SocketTask {
    * Handlers accumulate; the same function twice is called once. The first of a kind is given, in a microtask,
    * the events that came before it.
    */
-  onOpen(handler: (res: OpenResult) => void): void;
+  onOpen<P = Profile>(handler: (res: OpenResult<P>) => void): void;
   onMessage<T = string | ArrayBuffer>(handler: (res: MessageResult<T>) => void): void;
   onError(handler: (res: Result) => void): void;
   /** Called exactly once for each task, as its last event. */

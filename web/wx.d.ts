@@ -1,0 +1,30 @@
+import type {
+  Callbacks,
+  ConnectOption,
+  ConnectResult,
+  Family,
+  SocketTask,
+  SocketTaskPromise,
+} from './connectsocket.js';
+
+/** The family as WeChat has it. */
+export interface Wx extends Omit<Family, 'connectSocket'> {
+  /** Opens a WebSocket. A refused call's task tells it by onError and onClose. */
+  connectSocket(option: ConnectOption): SocketTask;
+}
+
+/** A callback at least. */
+type AnyCallback = { [K in keyof Callbacks]-?: Required<Pick<Callbacks<ConnectResult>, K>> }[keyof Callbacks];
+
+/** The family as uni-app has it. */
+export interface Uni extends Omit<Family, 'connectSocket'> {
+  /** Opens a WebSocket. A refused call's task tells it by onError and onClose. */
+  connectSocket(option: ConnectOption & AnyCallback): SocketTask;
+  connectSocket(option: ConnectOption): SocketTaskPromise;
+}
+
+/** Puts WeChat's connectSocket and its family on an object, `globalThis.wx ??= {}` for example, and returns it. */
+export function install<T extends object>(target: T): T & Wx;
+
+/** Puts uni-app's connectSocket and its family on an object, `globalThis.uni ??= {}` for example, and returns it. */
+export function installUni<T extends object>(target: T): T & Uni;
