@@ -43,15 +43,15 @@ export function certificate() {
 /**
  * Starts the development server, built as bin/serve, on a free port.
  *
- * @param {{ tls?: boolean }} [option] tls serves https and wss
+ * @param {{ tls?: boolean, dir?: string }} [option] tls serves https and wss; dir is what it serves as files
  * @returns {Promise<{ url: string, echo: string, close: () => Promise<void> }>} echo is the WebSocket URL of its echo
  *   server; close resolves when the process has ended
  */
-export async function startServe({ tls = false } = {}) {
+export async function startServe({ tls = false, dir = dist } = {}) {
   const { key, cert } = tls ? certificate() : { key: '', cert: '' };
   const child = spawn(
     join(root, 'bin/serve'),
-    ['-addr=127.0.0.1:0', `-dir=${dist}`, `-tls-cert=${cert}`, `-tls-key=${key}`],
+    ['-addr=127.0.0.1:0', `-dir=${dir}`, `-tls-cert=${cert}`, `-tls-key=${key}`],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
     },
