@@ -40,6 +40,7 @@ check: build bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
 	bin/staticcheck ./...
 	GOOS=js GOARCH=wasm bin/staticcheck ./cmd/wasm $(WASM_PACKAGES)
 	node_modules/.bin/tsc
+	node_modules/.bin/tsc -p types
 	node_modules/.bin/biome check --error-on-warnings .
 
 .PHONY: test-go
@@ -66,7 +67,19 @@ test-engines: tools ## the js/wasm tests in headless Firefox and WebKit
 .PHONY: test-e2e
 test-e2e: tools build ## the built package in headless Chromium, Firefox and WebKit
 	go build -o bin/ ./cmd/serve
-	node --test --test-concurrency=1 --test-reporter=spec $(sort $(wildcard e2e/*.test.mjs))
+	node --test --test-concurrency=1 --test-reporter=spec $(filter-out e2e/taro.test.mjs,$(sort $(wildcard e2e/*.test.mjs)))
+
+.PHONY: test-full
+test-full: test test-taro ## all of test, and the proofs that take longer
+
+.PHONY: test-taro
+test-taro: tools build examples/taro/node_modules ## a Taro app, with and without the plugin, in Chromium
+	go build -o bin/ ./cmd/serve
+	node --test --test-reporter=spec e2e/taro.test.mjs
+
+examples/taro/node_modules: examples/taro/package-lock.json
+	cd examples/taro && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 .PHONY: bench-relay
 bench-relay: tools ## the relay beside nginx and no relay: rate, CPU a message, memory a pair

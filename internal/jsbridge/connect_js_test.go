@@ -116,12 +116,7 @@ func TestConstructorThrows(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			expect(t, newPage(t, "({ maxSockets: 1 })"), `
 				const option = { url: `+c.url+`, protocols: `+c.protocols+`, ...on };
-				let thrown;
-				try {
-					new WebSocket(option.url, option.protocols);
-				} catch (error) {
-					thrown = 'connectSocket:fail ' + error.name + ': ' + error.message;
-				}
+				const thrown = 'connectSocket:fail ' + thrownBy(() => new WebSocket(option.url, option.protocols));
 				const promise = connectSocket(option);
 				log.push(await outcome(promise));
 				await sleep(30);

@@ -11,19 +11,19 @@ func TestEventsInOrder(t *testing.T) {
 		want  []string
 	}{
 		{"push=2&size=10&code=3000&reason=r", []string{"open {}", `message "0000000000"`, `message "0000000001"`, `close 3000 "r"`}},
-		{"push=1&size=10&code=1006", []string{"open {}", `message "0000000000"`,
-			`error connectSocket:fail WebSocket connection to "` + server + `?push=1&size=10&code=1006" was lost`, `close 1006 "" unclean`}},
+		{"code=1006&after=1", []string{"open {}", `message "x"`,
+			`error connectSocket:fail WebSocket connection to "` + server + `?code=1006&after=1" was lost`, `close 1006 "" unclean`}},
 		{"status=404", []string{
 			`error connectSocket:fail WebSocket connection to "` + server + `?status=404" failed`, `close 1006 "" unclean`}},
 	} {
 		for name, register := range map[string]string{
-			"at once":       `const task = connectSocket(option); await watch(task);`,
-			"when resolved": `const task = await connectSocket(option); await watch(task);`,
-			"when closed": `const task = await connectSocket(option);
+			"at once":       `const task = connect(); await watch(task);`,
+			"when resolved": `const task = connect(); await watch(await task);`,
+			"when closed": `const task = connect();
 				while (task.readyState !== task.CLOSED) await sleep(10);
 				await sleep(10);
 				await watch(task);`,
-			"last kind first": `const task = await connectSocket(option);
+			"last kind first": `const task = connect();
 				while (task.readyState !== task.CLOSED) await sleep(10);
 				await sleep(10);
 				for (const kind of ['Close', 'Error', 'Message', 'Open']) task['on' + kind](note(kind.toLowerCase()));
@@ -31,7 +31,12 @@ func TestEventsInOrder(t *testing.T) {
 		} {
 			t.Run(c.query+" "+name, func(t *testing.T) {
 				expect(t, newPage(t, ""), `
-					const option = { url: echo('`+c.query+`') };
+					const connect = () => {
+						const promise = connectSocket({ url: echo('`+c.query+`') });
+						const { ws } = promise;
+						if (ws.url.includes('after=1')) ws.addEventListener('open', () => ws.send('x'));
+						return promise;
+					};
 					`+register+`
 					return log;`, c.want...)
 			})
@@ -398,4 +403,19 @@ func TestOneCloseInAnyCase(t *testing.T) {
 				return [closes + ' ' + task.readyState];`, "1 3")
 		})
 	}
+}
+
+// WebKit does so with ws: in an https: page.
+func TestErrorWithoutClose(t *testing.T) {
+	expect(t, newPage(t, "({ maxSockets: 1 })"), `
+		const task = await connectSocket({ url: echo('delay=1s') });
+		const ended = watch(task);
+		task.ws.dispatchEvent(new Event('error'));
+		await ended;
+		log.push(await outcome(connectSocket({ url: echo() })));
+		return log;`,
+		`error connectSocket:fail WebSocket connection to "`+server+`?delay=1s" failed`,
+		`close 1006 "" unclean`,
+		"resolved connectSocket:ok",
+	)
 }

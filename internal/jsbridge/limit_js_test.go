@@ -40,6 +40,7 @@ func TestSlotsComeBackOnce(t *testing.T) {
 			await sleep(5);`},
 		{"a dropped connection", `await closed(connectSocket({ url: echo('code=1006') }));`},
 		{"a refused handshake", `await closed(connectSocket({ url: echo('status=500') }));`},
+		{"an error without a close", `const task = await connectSocket({ url: echo('delay=5s') }); task.ws.dispatchEvent(new Event('error')); await closed(task);`},
 		{"a closed port", `await closed(connectSocket({ url: 'ws://127.0.0.1:1' }));`},
 		{"timeout", `await closed(connectSocket({ url: echo('delay=5s'), timeout: 20 }));`},
 		{"timeout, then close", `const task = connectSocket({ url: echo('delay=5s'), timeout: 20 }); task.onError(() => task.close()); await closed(task); task.close();`},

@@ -31,9 +31,26 @@
   const hex = (buffer) =>
     Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
 
+  // Each engine has its own words for it.
+  const revoked = thrownBy(() => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    Array.isArray(proxy);
+  });
+
+  /** @param {() => void} f */
+  function thrownBy(f) {
+    try {
+      f();
+    } catch (/** @type {any} */ error) {
+      return `${error.name}: ${error.message}`;
+    }
+    return '';
+  }
+
   /** A result, payload or error in one line. @param {any} res */
   function tell(res) {
-    if (res?.errMsg) return res.errMsg;
+    if (res?.errMsg) return res.errMsg.replace(revoked, 'TypeError: revoked');
     if (res?.code) return `${res.code} ${JSON.stringify(res.reason)}${res.wasClean ? '' : ' unclean'}`;
     if (typeof res?.data === 'string') return JSON.stringify(res.data);
     if (res?.data) return `${res.data.constructor.name} <${hex(res.data)}>`;
@@ -68,6 +85,7 @@
     tell,
     note,
     sleep,
+    thrownBy,
     hex,
     /** Callbacks that log. */
     on: { success: note('success'), fail: note('fail'), complete: note('complete') },
