@@ -18,6 +18,8 @@ export function openFirefox() {
   return open('firefox', {
     browser: 'firefox',
     executablePath: requireExecutable('/usr/bin/firefox-esr', 'firefox-esr'),
+    // A host that has refused is otherwise tried again only after a pause, which grows to minutes (RFC 6455 section 7.2.3).
+    extraPrefsFirefox: { 'network.websocket.delay-failed-reconnects': false },
   });
 }
 
@@ -96,11 +98,12 @@ class PuppeteerPage {
     return new Promise((resolve, reject) => {
       // Firefox never answers for a document that is gone.
       const lose = () => reject(new Error('the page navigated or closed before the evaluation was done'));
-      page.once('domcontentloaded', lose).once('close', lose);
+      const navigated = (/** @type {puppeteer.Frame} */ frame) => frame === page.mainFrame() && lose();
+      page.on('framenavigated', navigated).once('close', lose);
       page
         .evaluate(promise)
         .then((text) => resolve(String(text)), reject)
-        .finally(() => page.off('domcontentloaded', lose).off('close', lose));
+        .finally(() => page.off('framenavigated', navigated).off('close', lose));
     });
   }
 
