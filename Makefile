@@ -9,7 +9,7 @@ GO_FILES := $(shell git ls-files '*.go')
 WASM_PACKAGES := ./internal/task ./internal/jsbridge
 
 # The module: no symbol table, no paths, no inlining (which costs bytes and gains no measurable time).
-WASM_GCFLAGS := all=-l
+WASM_FLAGS := -trimpath -gcflags=all=-l
 WASM_LDFLAGS = -s -w -X=connectsocket/internal/jsbridge.version=$(VERSION)
 
 .PHONY: help
@@ -25,9 +25,16 @@ build: node_modules ## write web/dist: scripts, types, module, playground
 	@mkdir -p bin
 	source=$$(node_modules/.bin/esbuild internal/jsbridge/bridge.js --bundle --minify --target=es2022 \
 	  --format=iife --global-name=bridge --footer:js='return bridge.createBridge()' | tr -d '\n'); \
-	GOOS=js GOARCH=wasm go build -trimpath -gcflags=$(WASM_GCFLAGS) -o bin/connectsocket.wasm \
+	GOOS=js GOARCH=wasm go build $(WASM_FLAGS) -o bin/connectsocket.wasm \
 	  -ldflags="$(WASM_LDFLAGS) '-X=connectsocket/internal/jsbridge.source=$$source'" ./cmd/wasm
-	node web/build.mjs bin/connectsocket.wasm
+	node web/build.mjs bin/connectsocket.wasm $(WASM_FLAGS) -ldflags="$(WASM_LDFLAGS)"
+
+.PHONY: package
+package: build ## pack web/ for npm as bin/connectsocket-VERSION.tgz, and print hashes
+	@npm pack --silent --pack-destination=bin ./web >/dev/null
+	@cd bin && wc -c connectsocket-$(VERSION).tgz && sha256sum connectsocket-$(VERSION).tgz
+	@cd web/dist && for file in connectsocket.{js,mjs,wasm}; do \
+	  echo "$$file sha384-$$(openssl dgst -sha384 -binary $$file | openssl base64 -A)"; done
 
 .PHONY: test
 test: tools check test-go test-wasm test-engines test-e2e ## install what is missing, then run every check and test

@@ -70,7 +70,10 @@ before(async () => {
   const copy = join(modules, 'connectsocket');
   const { files } = JSON.parse(readFileSync(join(root, 'web/package.json'), 'utf8'));
   rmSync(copy, { recursive: true, force: true });
-  for (const file of ['package.json', ...files]) {
+  for (const file of [
+    'package.json',
+    ...files.filter((/** @type {string} */ name) => !name.startsWith('!')),
+  ]) {
     cpSync(join(root, 'web', file), join(copy, file), { recursive: true });
   }
   for (const cache of ['.vite', '.taro']) rmSync(join(modules, cache), { recursive: true, force: true });

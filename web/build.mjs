@@ -1,8 +1,10 @@
 /**
- * Writes web/dist from a built connectsocket.wasm, given as the first argument: the two scripts, the types,
- * the module with its compressed forms, and the playground.
+ * Writes web/dist from a built connectsocket.wasm, given as the first argument: the scripts, the types, the module
+ * with its compressed forms and its provenance, and the playground. The other arguments are the flags with which the
+ * module was built.
  */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,9 +13,12 @@ import { build } from 'esbuild';
 
 const web = fileURLToPath(new URL('.', import.meta.url));
 const dist = join(web, 'dist');
-const wasm = readFileSync(process.argv[2]);
+const [, , wasmFile, ...flags] = process.argv;
+const wasm = readFileSync(wasmFile);
 const { version } = JSON.parse(readFileSync(join(web, 'package.json'), 'utf8'));
-const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
+const { GOROOT, GOEXPERIMENT, GOWASM } = JSON.parse(
+  output('go', 'env', '-json', 'GOROOT', 'GOEXPERIMENT', 'GOWASM'),
+);
 
 /**
  * wasm_exec.js of the toolchain that built the module, as a function whose parameter shadows the global object:
@@ -26,7 +31,7 @@ const wasmExec = {
     onResolve({ filter: /^go:wasm_exec$/ }, ({ path }) => ({ path, namespace: 'go' }));
     onLoad({ filter: /.*/, namespace: 'go' }, () => ({
       // Once it says fs where it means globalThis.fs.
-      contents: `export default function (globalThis) {\nconst fs = { writeSync: (fd, bytes) => globalThis.fs.writeSync(fd, bytes) };\n${readFileSync(join(goroot, 'lib/wasm/wasm_exec.js'), 'utf8')}\nreturn globalThis.Go;\n}`,
+      contents: `export default function (globalThis) {\nconst fs = { writeSync: (fd, bytes) => globalThis.fs.writeSync(fd, bytes) };\n${readFileSync(join(GOROOT, 'lib/wasm/wasm_exec.js'), 'utf8')}\nreturn globalThis.Go;\n}`,
     }));
   },
 };
@@ -63,7 +68,8 @@ await bundle({
   format: 'esm',
   external: ['./connectsocket.mjs'], // there is one in a page
 });
-for (const types of ['connectsocket.d.ts', 'wx.d.ts']) cpSync(join(web, types), join(dist, types));
+for (const types of ['connectsocket.d.ts', 'classic.d.ts', 'wx.d.ts'])
+  cpSync(join(web, types), join(dist, types));
 await bundle({
   entryPoints: [join(web, 'playground/playground.js'), join(web, 'playground/playground.css')],
   outdir: join(dist, 'playground'),
@@ -85,4 +91,38 @@ const brotli = brotliCompressSync(wasm, {
 const gzip = gzipSync(wasm, { level: 9 });
 writeFileSync(join(dist, 'connectsocket.wasm.br'), brotli);
 writeFileSync(join(dist, 'connectsocket.wasm.gz'), gzip);
+
+// What it takes to build the same module again; the bundled bridge.js, which -X puts in too, is of the same commit.
+const provenance = {
+  version,
+  commit: commit(),
+  go: output('go', 'version'),
+  environment: { GOOS: 'js', GOARCH: 'wasm', GOEXPERIMENT, GOWASM },
+  flags,
+  sha256: createHash('sha256').update(wasm).digest('hex'),
+};
+writeFileSync(join(dist, 'provenance.json'), `${JSON.stringify(provenance, null, 2)}\n`);
+cpSync(join(GOROOT, 'LICENSE'), join(dist, 'LICENSE.go')); // of what the module and the scripts have from Go
+
 console.log(`connectsocket.wasm: ${wasm.length} bytes, gzip ${gzip.length}, brotli ${brotli.length}`);
+
+/**
+ * @param {string} program
+ * @param {string[]} args
+ */
+function output(program, ...args) {
+  return execFileSync(program, args, {
+    cwd: web,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  }).trim();
+}
+
+/** The commit of the source, with `-dirty` where files differ from it; null outside a repository. */
+function commit() {
+  try {
+    return output('git', 'describe', '--always', '--dirty', '--abbrev=40', '--match=', '--exclude=*');
+  } catch {
+    return null;
+  }
+}
