@@ -41,17 +41,18 @@ export function certificate() {
 }
 
 /**
- * Starts the development server, built as bin/serve, on a free port.
+ * Starts the development server, built as bin/serve.
  *
- * @param {{ tls?: boolean, dir?: string }} [option] tls serves https and wss; dir is what it serves as files
+ * @param {{ tls?: boolean, dir?: string, port?: number }} [option] tls serves https and wss; dir is what it serves as
+ *   files; port is a free one by default
  * @returns {Promise<{ url: string, echo: string, close: () => Promise<void> }>} echo is the WebSocket URL of its echo
  *   server; close resolves when the process has ended
  */
-export async function startServe({ tls = false, dir = dist } = {}) {
+export async function startServe({ tls = false, dir = dist, port = 0 } = {}) {
   const { key, cert } = tls ? certificate() : { key: '', cert: '' };
   const child = spawn(
     join(root, 'bin/serve'),
-    ['-addr=127.0.0.1:0', `-dir=${dir}`, `-tls-cert=${cert}`, `-tls-key=${key}`],
+    [`-addr=127.0.0.1:${port}`, `-dir=${dir}`, `-tls-cert=${cert}`, `-tls-key=${key}`],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
     },
@@ -70,6 +71,16 @@ export async function startServe({ tls = false, dir = dist } = {}) {
       forget();
     },
   };
+}
+
+/** Finds a port that nothing listens on, for a program that cannot find one itself. */
+export async function freePort() {
+  const server = createHttpServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = /** @type {AddressInfo} */ (server.address());
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 const types = new Map([

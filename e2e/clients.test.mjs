@@ -1,0 +1,241 @@
+/**
+ * Client libraries for mini-programs, as npm has them, on connectsocket/wx: each with a real server, in every engine.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { build } from 'esbuild';
+import mqtt from 'mqtt';
+import { Server } from 'socket.io';
+import { engineNames, openEngine } from './engine.mjs';
+import { startMosquitto } from './mosquitto.mjs';
+import { startServe, startSite } from './server.mjs';
+
+/** @import { AddressInfo } from 'node:net' */
+/** @import { Engine, Page } from './engine.mjs' */
+
+const patience = { timeout: 120_000 }; // what has not come by then never will
+
+/** The page: nothing but wx, and the clients, which find it there. */
+const page = `
+  import { stats } from 'connectsocket';
+  import { install } from 'connectsocket/wx';
+  import mqtt from 'mqtt';
+  import io from 'weapp.socket.io';
+  import WebsocketHeartbeat from 'websocket-heartbeat-miniprogram';
+
+  install((globalThis.wx ??= {}));
+  globalThis.uncaught = [];
+  addEventListener('error', ({ message }) => uncaught.push(message));
+  addEventListener('unhandledrejection', ({ reason }) => uncaught.push(String(reason)));
+  const until = async (condition) => {
+    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  Object.assign(globalThis, { stats, mqtt, io, WebsocketHeartbeat, until });
+`;
+
+/** Starts a server of socket.io that answers what a client says. */
+async function startSocketIo() {
+  const http = createServer();
+  const io = new Server(http, { serveClient: false });
+  io.on('connection', (socket) => {
+    socket.on('echo', (...args) => args.pop()(...args));
+    socket.on('say', (...args) => socket.emit('said', ...args));
+    socket.on('break', () => socket.conn.close());
+  });
+  io.of('/news').on('connection', (socket) => socket.emit('headline', socket.handshake.auth.name));
+  await once(http.listen(0, '127.0.0.1'), 'listening');
+  const { port } = /** @type {AddressInfo} */ (http.address());
+  return { url: `http://127.0.0.1:${port}`, close: () => io.close() };
+}
+
+for (const name of engineNames) {
+  describe(name, () => {
+    /** @type {Engine} */
+    let engine;
+    let site = '';
+    /** @type {Array<() => Promise<void>>} */
+    const closers = [];
+
+    before(async () => {
+      const { outputFiles } = await build({
+        stdin: { contents: page, resolveDir: import.meta.dirname },
+        bundle: true,
+        format: 'esm',
+        write: false,
+      });
+      const started = await startSite({
+        '/': '<!doctype html><link rel="icon" href="data:,"><script type="module" src="page.mjs"></script>',
+        '/page.mjs': { body: outputFiles[0].text },
+      });
+      closers.push(started.close);
+      site = started.url;
+      engine = await openEngine(name);
+      closers.push(engine.close);
+    }, patience);
+
+    after(async () => {
+      for (const close of closers.reverse()) await close();
+    });
+
+    /**
+     * Runs f with a new page, in which nothing may be thrown that is not caught, and no task may be left.
+     *
+     * @param {(page: Page) => Promise<void>} f
+     */
+    async function withPage(f) {
+      const page = await engine.newPage(site);
+      try {
+        await f(page);
+        await page.evaluate('until(() => stats().tasks === 0)');
+        assert.deepEqual(await page.evaluate('uncaught'), []);
+      } finally {
+        await page.close();
+      }
+    }
+
+    test('mqtt, with mosquitto', patience, async () => {
+      const broker = await startMosquitto();
+      const native = await mqtt.connectAsync(`mqtt://127.0.0.1:${broker.mqtt}`);
+      try {
+        /** @type {unknown[]} */
+        const up = [];
+        native.on('message', (topic, payload, { qos }) => up.push([topic, String(payload), qos]));
+        await native.subscribeAsync('up/#', { qos: 2 });
+        const texts = ['hello', 'x'.repeat(10_000), '你好'];
+        const expected = (/** @type {string} */ direction) =>
+          texts.map((text, qos) => [`${direction}/${qos}`, text, qos]);
+
+        await withPage(async (page) => {
+          await page.evaluate(
+            async (url, texts) => {
+              const here = /** @type {any} */ (globalThis);
+              here.down = [];
+              here.client = await here.mqtt.connectAsync(url);
+              here.client.on('message', (/** @type {any[]} */ ...[topic, payload, { qos }]) => {
+                here.down.push([topic, String(payload), qos]);
+              });
+              await here.client.subscribeAsync('down/#', { qos: 2 });
+              for (const [qos, text] of texts.entries()) {
+                await here.client.publishAsync(`up/${qos}`, text, { qos });
+              }
+            },
+            `wx://127.0.0.1:${broker.websockets}`,
+            texts,
+          );
+          while (up.length < texts.length) await sleep(20);
+          assert.deepEqual(up, expected('up'));
+
+          for (const [qos, text] of texts.entries()) {
+            await native.publishAsync(`down/${qos}`, text, { qos: /** @type {0 | 1 | 2} */ (qos) });
+          }
+          const down = await page.evaluate(async () => {
+            const { down, client, until } = /** @type {any} */ (globalThis);
+            await until(() => down.length >= 3);
+            await client.endAsync();
+            return down;
+          });
+          assert.deepEqual(down, expected('down'));
+        });
+      } finally {
+        await native.endAsync();
+        await broker.close();
+      }
+    });
+
+    test('websocket-heartbeat-miniprogram survives a restart of its server', patience, async () => {
+      let serve = await startServe();
+      try {
+        await withPage(async (page) => {
+          await page.evaluate(async (url) => {
+            const here = /** @type {any} */ (globalThis);
+            const { WebsocketHeartbeat, wx, until } = here;
+            here.seen = { opens: 0, beats: 0, closes: /** @type {number[]} */ ([]), attempts: 0 };
+            here.heart = await WebsocketHeartbeat({
+              miniprogram: wx,
+              connectSocketParams: { url },
+              pingTimeout: 50,
+              pongTimeout: 60_000,
+              reconnectTimeout: 50,
+            });
+            here.heart.onOpen = () => here.seen.opens++;
+            here.heart.onMessage = (/** @type {any} */ { data }) => {
+              if (data === 'heartbeat') here.seen.beats++;
+            };
+            here.heart.onClose = (/** @type {any} */ { code }) => here.seen.closes.push(code);
+            here.heart.onReconnect = () => here.seen.attempts++;
+            await until(() => here.seen.beats >= 3);
+          }, serve.echo);
+
+          await serve.close();
+          // More attempts than may be live at once: each gives its slot back.
+          await page.evaluate('until(() => seen.attempts >= 8)');
+          serve = await startServe({ port: Number(new URL(serve.url).port) });
+
+          const seen = await page.evaluate(async () => {
+            const { seen, heart, until } = /** @type {any} */ (globalThis);
+            const { beats } = seen;
+            await until(() => seen.opens === 2 && seen.beats >= beats + 3);
+            const { attempts } = seen;
+            heart.close({ code: 4000, reason: 'enough' });
+            await until(() => seen.closes.at(-1) === 4000);
+            return { ...seen, since: seen.attempts - attempts };
+          });
+          assert.equal(seen.opens, 2);
+          assert.equal(seen.since, 0);
+          assert.equal(seen.closes[0], 1001);
+          assert.deepEqual(new Set(seen.closes.slice(1, -1)), new Set([1006]));
+        });
+      } finally {
+        await serve.close();
+      }
+    });
+
+    test('weapp.socket.io, with socket.io', patience, async () => {
+      const server = await startSocketIo();
+      try {
+        await withPage(async (page) => {
+          const seen = await page.evaluate(async (url) => {
+            const { io } = /** @type {any} */ (globalThis);
+            const socket = io(url, { reconnectionDelay: 50 });
+            const next = (/** @type {any} */ from, /** @type {string} */ event) =>
+              new Promise((resolve) => from.once(event, resolve));
+            const bytes = (/** @type {ArrayBuffer} */ buffer) => [...new Uint8Array(buffer)];
+
+            await next(socket, 'connect');
+            const { id } = socket;
+            const answer = await new Promise((resolve) => {
+              socket.emit('echo', { a: [1, 'ü'] }, resolve);
+            });
+            const said = next(socket, 'said');
+            socket.emit('say', Uint8Array.of(1, 2, 255).buffer);
+            const binary = bytes(/** @type {any} */ (await said));
+
+            const news = io(`${url}/news`, { auth: { name: 'here' } });
+            const headline = await next(news, 'headline');
+            news.close();
+
+            const lost = next(socket, 'disconnect');
+            socket.emit('break');
+            const reason = await lost;
+            await next(socket, 'connect');
+            const reconnected = socket.id !== id;
+            socket.close();
+            return { answer, binary, headline, reason, reconnected };
+          }, server.url);
+          assert.deepEqual(seen, {
+            answer: { a: [1, 'ü'] },
+            binary: [1, 2, 255],
+            headline: 'here',
+            reason: 'transport close',
+            reconnected: true,
+          });
+        });
+      } finally {
+        await server.close();
+      }
+    });
+  });
+}
