@@ -126,6 +126,7 @@ func (p *pair) forward(direction int, ahead []byte) {
 		switch {
 		case bad != nil:
 			p.end([...]string{"page_protocol", "upstream_protocol"}[direction], bad.code, bad.reason)
+			src.finish() // nothing more is expected of it
 			f.discards = true
 		case f.closed:
 			p.because([...]string{"page_closed", "upstream_closed"}[direction], f.code)
@@ -142,7 +143,9 @@ func (p *pair) forward(direction int, ahead []byte) {
 	rd.release()
 	if !f.closed {
 		p.because([...]string{"page_dropped", "upstream_dropped"}[direction], websocket.StatusAbnormalClosure)
-		dst.finish()
+		if !dst.isClosed() {
+			dst.finish()
+		}
 	}
 	p.close()
 	if p.running.Add(-1) == 0 {
@@ -171,9 +174,11 @@ func (p *pair) end(cause string, code websocket.StatusCode, reason string) {
 	for i := range p.legs {
 		l := &p.legs[i]
 		if l.mu.TryLock() { // else it is being written to, and this is no time to wait
-			l.control(opClose, payload, &p.relay.now)
+			told := l.control(opClose, payload, &p.relay.now)
 			l.mu.Unlock()
-			l.finish()
+			if !told {
+				l.finish() // else the peer's answer ends it: one between that knows no half of a stream would cut that off
+			}
 		}
 	}
 	p.close()
@@ -195,15 +200,16 @@ func (l *leg) write(b []byte, f *flow, clock *atomic.Int64) bool {
 	return err == nil
 }
 
-// control writes a control frame of the relay's own, if one fits now. The caller holds l.mu.
-func (l *leg) control(op opcode, payload []byte, clock *atomic.Int64) {
+// control writes a control frame of the relay's own, if one fits now, and reports that. The caller holds l.mu.
+func (l *leg) control(op opcode, payload []byte, clock *atomic.Int64) bool {
 	if l.within || l.closed {
-		return
+		return false
 	}
 	l.closed = op == opClose
 	l.writing.Store(clock.Load())
-	l.out.write(controlFrame(op, payload, l.masked))
+	err := l.out.write(controlFrame(op, payload, l.masked))
 	l.writing.Store(0)
+	return err == nil
 }
 
 // ping writes a ping. It blocks while the peer takes nothing.
