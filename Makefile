@@ -73,7 +73,7 @@ test-engines: tools ## the js/wasm tests in headless Firefox and WebKit
 
 .PHONY: test-e2e
 test-e2e: tools build ## the built package in headless Chromium, Firefox and WebKit
-	go build -o bin/ ./cmd/serve
+	go build -o bin/ ./cmd/serve ./e2e/faults
 	node --test --test-concurrency=1 --test-reporter=spec $(filter-out e2e/taro.test.mjs,$(sort $(wildcard e2e/*.test.mjs)))
 
 .PHONY: test-full
@@ -87,6 +87,11 @@ test-taro: tools build examples/taro/node_modules ## a Taro app, with and withou
 examples/taro/node_modules: examples/taro/package-lock.json
 	cd examples/taro && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
+
+.PHONY: test-faults
+test-faults: tools build ## every fault in every engine, over ws and wss; writes e2e/faults/results.md
+	go build -o bin/ ./e2e/faults
+	FAULTS=full node --test --test-reporter=spec e2e/faults.test.mjs
 
 .PHONY: bench-relay
 bench-relay: tools ## the relay beside nginx and no relay: rate, CPU a message, memory a pair
