@@ -111,3 +111,8 @@ node_modules: package.json package-lock.json
 bin/%: tools.mod tools.sum
 	@mkdir -p bin
 	go build -modfile=tools.mod -o bin/ tool
+
+# A tool for the benchmark: it builds an empty program with them.
+.PHONY: wasm-flags
+wasm-flags:
+	@printf '%s\n' 'GOEXPERIMENT=$(WASM_GOEXPERIMENT)' -trimpath '-gcflags=$(WASM_GCFLAGS)' '-ldflags=-s -w'

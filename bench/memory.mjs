@@ -1,0 +1,46 @@
+/**
+ * Measures what is left in a page by many small messages, and by large ones.
+ *
+ * @param {object} option
+ * @param {(name: string) => Promise<import('./chromium.mjs').Page>} option.open
+ * @param {string[]} option.names
+ * @param {number} option.messages
+ * @param {(text: string) => void} option.progress
+ * @returns {Promise<Record<string, Record<string, number>>>} values by row and contestant
+ */
+export async function measureMemory({ open, names, messages, progress }) {
+  /** @type {Record<string, Record<string, number>>} */
+  const rows = {};
+  for (const name of names) {
+    const page = await open(name);
+    const state = async () => {
+      await page.evaluate('gc()');
+      await page.evaluate('new Promise((resolve) => setTimeout(resolve, 200)).then(gc)');
+      const { JSHeapUsedSize } = await page.metrics();
+      return { heap: JSHeapUsedSize, ...(await page.evaluate('globalThis.connectSocket?.stats() ?? {}')) };
+    };
+    await page.evaluate('measure("flood", { count: 20_000 })');
+    await page.evaluate('measure("echo", { ms: 200 })');
+    const before = await state();
+    for (let left = messages; left > 0; left -= 50_000)
+      await page.evaluate('measure("flood", { count: 50_000 })');
+    const after = await state();
+    const buffers = await page.count('ArrayBuffer.prototype');
+    await page.evaluate('measure("large", { count: 300 })');
+    const pinned = (await page.count('ArrayBuffer.prototype')) - buffers;
+    /** @param {string} row @param {number} value */
+    const note = (row, value) => {
+      rows[row] = { ...rows[row], [name]: value };
+    };
+    note('JS heap, KiB more', (after.heap - before.heap) / 1024);
+    note('ArrayBuffers more after 300 echoes of 1 MiB', pinned);
+    if ('slots' in before) {
+      note('wasm memory, bytes more', after.memory - before.memory);
+      note('slots more', after.slots - before.slots);
+      note('_values more', after.values - before.values);
+    }
+    progress(`memory  ${name}  ${JSON.stringify({ before, after, pinned })}`);
+    await page.close();
+  }
+  return rows;
+}

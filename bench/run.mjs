@@ -1,0 +1,126 @@
+/**
+ * `make bench`: measures connectSocket and its peers beside the bare WebSocket, all in one run, and writes
+ * bench/results. Options: --short for fewer rounds and measures, --rounds N, --only REGEXP for some rows,
+ * --engine NAME for the short form in another engine, --relay URL of a relay that allows this server.
+ */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { openEngine } from '../e2e/engine.mjs';
+import { buildAll, output } from './build.mjs';
+import { Chromium } from './chromium.mjs';
+import { measureMemory } from './memory.mjs';
+import { report } from './report.mjs';
+import { start } from './server.mjs';
+import { measureStart } from './start.mjs';
+import { steps } from './steps.mjs';
+
+const { values: args } = parseArgs({
+  options: {
+    short: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    only: { type: 'string', default: '' },
+    parts: { type: 'string', default: 'messages,start,memory' },
+    engine: { type: 'string', default: 'chromium' },
+    relay: { type: 'string' },
+  },
+});
+const short = args.short || args.engine !== 'chromium';
+const rounds = Number(args.rounds ?? (args.short ? 3 : 9));
+const parts = args.parts.split(',');
+const names = ['bare', 'taro', 'uni', 'nhooyr', 'connectsocket', ...(args.relay ? ['relayed'] : [])];
+
+/** @param {string} text */
+const progress = (text) => process.stderr.write(`${text}\n`);
+
+progress('build');
+const bytes = await buildAll();
+const server = await start(join(output, 'server'), ['-dir', output]);
+const origins = JSON.parse(server.line);
+const ceiling = JSON.parse(execFileSync(join(output, 'ceiling'), [origins.loopback], { encoding: 'utf8' }));
+
+/** @type {import('./report.mjs').Results} */
+const results = { when: new Date().toISOString(), engine: '', rounds, bytes, ceiling, rows: {} };
+
+/**
+ * Notes what was measured.
+ *
+ * @param {string} contestant
+ * @param {Record<string, number>} values
+ */
+function note(contestant, values) {
+  for (const [row, value] of Object.entries(values)) {
+    results.rows[row] ??= {};
+    results.rows[row][contestant] ??= [];
+    results.rows[row][contestant].push(value);
+  }
+}
+
+/** Runs every step in every round, the contestants taking turns. */
+async function measureMessages(
+  /** @type {{ evaluate(expression: string): Promise<any>, metrics?(): Promise<Record<string, number>> }[]} */ pages,
+) {
+  const chosen = steps.filter(
+    (step) => (!short || step.short) && RegExp(args.only).test(`${step.name} ${JSON.stringify(step.option)}`),
+  );
+  for (let round = 0; round < rounds; round++) {
+    for (const { name, option, values } of chosen) {
+      let line = '';
+      for (let turn = 0; turn < names.length; turn++) {
+        const i = (turn + round) % names.length;
+        const page = pages[i];
+        const before = await page.metrics?.();
+        const result = await page.evaluate(`measure(${JSON.stringify(name)}, ${JSON.stringify(option)})`);
+        const after = await page.metrics?.();
+        const cpu = before && after ? after.TaskDuration - before.TaskDuration : 0;
+        const noted = values(result, cpu);
+        note(names[i], noted);
+        line += `  ${names[i]} ${Object.values(noted)[0].toPrecision(4)}`;
+      }
+      progress(`round ${round + 1}/${rounds}  ${name} ${JSON.stringify(option)}${line}`);
+    }
+  }
+}
+
+/** @param {string} name */
+const pageURL = (name) => {
+  const query = new URLSearchParams({ contestant: name, ...(args.relay && { relay: args.relay }) });
+  return `http://${name}.${origins.loopback}/index.html?${query}`; // a process for each
+};
+
+if (args.engine === 'chromium') {
+  const browser = new Chromium();
+  const { product, jsVersion } = await browser.send('Browser.getVersion');
+  results.engine = `${product}, V8 ${jsVersion}`;
+  /** @param {string} name */
+  const open = async (name) => {
+    const page = await browser.open(pageURL(name));
+    await page.until('globalThis.ready');
+    return page;
+  };
+  if (parts.includes('messages')) {
+    const pages = [];
+    for (const name of names) pages.push(await open(name));
+    await measureMessages(pages);
+    for (const page of pages) await page.close();
+  }
+  if (parts.includes('start')) await measureStart({ browser, origins, rounds, short, note, progress });
+  if (parts.includes('memory')) {
+    results.memory = await measureMemory({ open, names, messages: short ? 100_000 : 1_000_000, progress });
+  }
+  await browser.close();
+} else {
+  const engine = await openEngine(args.engine);
+  results.engine = engine.version;
+  const pages = [];
+  for (const name of names) {
+    const page = await engine.newPage(pageURL(name).replace(`${name}.localhost`, 'localhost'));
+    await page.evaluate('globalThis.ready');
+    pages.push(page);
+  }
+  await measureMessages(pages);
+  await engine.close();
+}
+server.stop();
+await report(results);
+process.exit();

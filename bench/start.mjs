@@ -1,0 +1,74 @@
+/**
+ * Measures how long a page takes from its navigation to a callable connectSocket and to its first onOpen. Cold is
+ * an origin that the browser has never seen; warm is one that it has, long enough ago to have cached the code.
+ *
+ * @param {object} option
+ * @param {import('./chromium.mjs').Chromium} option.browser
+ * @param {Record<string, string>} option.origins of the server, by network
+ * @param {number} option.rounds
+ * @param {boolean} option.short
+ * @param {(contestant: string, values: Record<string, number>) => void} option.note
+ * @param {(text: string) => void} option.progress
+ */
+export async function measureStart({ browser, origins, rounds, short, note, progress }) {
+  const pages = ['bare', 'connectsocket', 'preloaded', 'nhooyr'];
+  const places = [
+    { network: 'loopback', path: '' },
+    { network: 'loopback', path: 'raw/' },
+    { network: '50ms', path: '' },
+    { network: 'slow4g', path: '' },
+  ].slice(0, short ? 3 : 4);
+  let hosts = 0;
+
+  /**
+   * @param {string} url
+   * @param {number} [stay] milliseconds
+   */
+  async function visit(url, stay = 0) {
+    const page = await browser.open(url);
+    // The times are the document's own.
+    const times = await page.until('times.open && times');
+    const tasks = await page.evaluate(`new Promise((resolve) => {
+      const durations = [];
+      new PerformanceObserver((list) => durations.push(...list.getEntries().map(({ duration }) => duration)))
+        .observe({ type: 'longtask', buffered: true });
+      setTimeout(() => resolve(durations), ${50 + stay});
+    })`);
+    await page.close();
+    return { ...times, long: Math.max(0, ...tasks) };
+  }
+
+  /** @type {Map<string, string>} */
+  const warm = new Map();
+  for (let round = 0; round < rounds; round++) {
+    for (const { network, path } of places) {
+      let line = '';
+      for (let turn = 0; turn < pages.length; turn++) {
+        const name = pages[(turn + round) % pages.length];
+        /** @param {string} host */
+        const url = (host) => `http://${host}.${origins[network]}/${path}start/${name}.html`;
+        const key = `${name} ${network} ${path}`;
+        const place = `${network}${path ? ', raw' : network === 'loopback' ? ', brotli' : ''}`;
+        /** @param {'cold' | 'warm'} state @param {any} times */
+        const take = (state, { tag, callable, open, long }) => {
+          note(name, {
+            [`start ${place}, ${state}: onOpen, ms`]: open,
+            [`start ${place}, ${state}: tag to callable, ms`]: callable - tag,
+            [`start ${place}, ${state}: longest task, ms`]: long,
+          });
+          line += `  ${name} ${state} ${open.toFixed(0)}`;
+        };
+        const fresh = `cold${hosts++}`;
+        take('cold', await visit(url(fresh)));
+        let host = warm.get(key);
+        if (!host) {
+          host = fresh;
+          warm.set(key, host);
+          for (let i = 0; i < 2; i++) await visit(url(host), 3000);
+        }
+        take('warm', await visit(url(host)));
+      }
+      progress(`round ${round + 1}/${rounds}  start ${network} ${path}${line}`);
+    }
+  }
+}

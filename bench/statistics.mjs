@@ -1,0 +1,22 @@
+/**
+ * @param {number[]} samples
+ * @param {number} q from 0 to 1
+ */
+function quantile(samples, q) {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const at = (sorted.length - 1) * q;
+  const low = sorted[Math.floor(at)];
+  return low + (sorted[Math.ceil(at)] - low) * (at % 1);
+}
+
+/**
+ * The median and the quartiles about it.
+ *
+ * @param {number[]} samples
+ * @returns {{ median: number, low: number, high: number }}
+ */
+export const spread = (samples) => ({
+  median: quantile(samples, 0.5),
+  low: quantile(samples, 0.25),
+  high: quantile(samples, 0.75),
+});
