@@ -22,9 +22,11 @@ type task struct {
 
 	events   chan Event // posted, not yet judged
 	overflow queue      // posted when the channel was full
+	posted   int        // how many are in both
 
 	listens uint8          // kinds that have a handler of the task's own, a bit each
 	held    [handled]queue // waiting for a handler
+	waiting int            // how many are in all of them
 	order   uint32         // of the next held event
 	bytes   int            // held in messages
 
@@ -37,6 +39,7 @@ type task struct {
 
 // post puts e on the channel without ever blocking.
 func (t *task) post(e Event) {
+	t.posted++
 	if t.overflow.len() == 0 {
 		select {
 		case t.events <- e:
@@ -48,15 +51,16 @@ func (t *task) post(e Event) {
 }
 
 func (t *task) take() (Event, bool) {
+	if t.posted == 0 {
+		return Event{}, false
+	}
+	t.posted--
 	select {
 	case e := <-t.events:
 		return e, true
 	default:
-	}
-	if t.overflow.len() > 0 {
 		return t.overflow.pop(), true
 	}
-	return Event{}, false
 }
 
 // next gives the next decision: first what was held and is wanted now, then
@@ -65,6 +69,7 @@ func (t *task) next() Decision {
 	for {
 		if q := t.oldest(); q != nil {
 			e := q.pop()
+			t.waiting--
 			if e.Kind == Message {
 				t.bytes -= int(e.Size)
 			}
@@ -85,12 +90,15 @@ func (t *task) next() Decision {
 
 // more tells whether next has anything to look at.
 func (t *task) more() bool {
-	return len(t.events) > 0 || t.overflow.len() > 0 || t.oldest() != nil
+	return t.posted > 0 || t.oldest() != nil
 }
 
 // oldest finds the queue whose first event has waited longest, among the kinds
 // that have a handler now; once closed, among all.
 func (t *task) oldest() *queue {
+	if t.waiting == 0 {
+		return nil
+	}
 	var found *queue
 	for k := range t.held {
 		q := &t.held[k]
@@ -187,6 +195,7 @@ func (t *task) full(e Event) bool {
 }
 
 func (t *task) hold(e Event) {
+	t.waiting++
 	e.order = t.order
 	t.order++
 	t.held[e.Kind].push(e)
