@@ -93,7 +93,14 @@ class Fault extends Error {}
 const mismatch = (name, want, value) => new Fault(`${name} should be ${want} instead of ${typeName(value)}`);
 
 /**
- * Calls read, which touches values that are the caller's: a getter or a Proxy may throw.
+ * The fault of a value that cannot be read: a getter or a Proxy of the caller's may throw.
+ * @param {string} name
+ * @param {unknown} error
+ */
+const unreadable = (name, error) => new Fault(`reading ${name} threw ${describe(error)}`);
+
+/**
+ * Calls read, which touches values that are the caller's.
  * @template T
  * @param {string} name
  * @param {() => T} read
@@ -103,15 +110,35 @@ function reading(name, read) {
   try {
     return read();
   } catch (error) {
-    throw new Fault(`reading ${name} threw ${describe(error)}`);
+    throw unreadable(name, error);
   }
 }
+
+// Those of the hot path do without a closure and without the name, until it is wanted.
 
 /**
  * @param {any} option
  * @param {string} name
  */
-const get = (option, name) => reading(`parameter.${name}`, () => option[name]);
+function get(option, name) {
+  try {
+    return option[name];
+  } catch (error) {
+    throw unreadable(`parameter.${name}`, error);
+  }
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} [name]
+ */
+function isObject(value, name = 'parameter') {
+  try {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch (error) {
+    throw unreadable(name, error);
+  }
+}
 
 const callbackNames = /** @type {const} */ (['success', 'fail', 'complete']);
 
@@ -133,13 +160,6 @@ function readCallbacks(option, callbacks) {
   }
   if (fault) throw fault;
 }
-
-/**
- * @param {unknown} value
- * @param {string} [name]
- */
-const isObject = (value, name = 'parameter') =>
-  typeof value === 'object' && value !== null && !reading(name, () => Array.isArray(value));
 
 /** @param {any} option */
 function readProtocols(option) {
