@@ -115,7 +115,24 @@ bin/%: tools.mod tools.sum
 	@mkdir -p bin
 	go build -modfile=tools.mod -o bin/ tool
 
-# A tool for the benchmark: it builds an empty program with them.
+.PHONY: bench
+bench: tools build bench/node_modules ## measure beside the peers, write bench/results (ARGS='--short' to try)
+	node bench/run.mjs $(ARGS)
+
+.PHONY: bench-engines
+bench-engines: tools build bench/node_modules ## the short form of bench in Firefox and WebKit
+	node bench/run.mjs --engine firefox $(ARGS)
+	node bench/run.mjs --engine webkit $(ARGS)
+
+.PHONY: bench-count
+bench-count: build ## count the instructions of a receive and a send, for benchstat
+	@node bench/count.mjs
+
+# One a line, for programs to be held against the module.
 .PHONY: wasm-flags
 wasm-flags:
 	@printf '%s\n' 'GOEXPERIMENT=$(WASM_GOEXPERIMENT)' $(WASM_FLAGS) '-ldflags=-s -w'
+
+bench/node_modules: bench/package.json bench/package-lock.json
+	cd bench && npm ci --no-audit --no-fund --ignore-scripts
+	@touch $@

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
@@ -19,11 +19,200 @@ import { targets } from './steps.mjs';
  * @property {Record<string, number>} ceiling messages a second that the server gives a native client, by measure
  * @property {Record<string, Record<string, number[]>>} rows samples, one a round, by row and contestant
  * @property {Record<string, Record<string, number>>} [memory] by row and contestant
- * @property {string} [machine]
- * @property {string} [go]
  */
 
-/** @param {Results} results */
-export async function report(results) {
-  console.log(JSON.stringify(results));
+/** @param {number} value */
+const short = (value) =>
+  Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
+
+/**
+ * The samples of a contestant as ratios to those of the bare WebSocket in the same round.
+ *
+ * @param {Record<string, number[]>} row
+ * @param {string} contestant
+ */
+const ratios = (row, contestant) => row[contestant].map((sample, round) => sample / row.bare[round]);
+
+/**
+ * @param {string[]} head
+ * @param {string[][]} lines
+ */
+const table = (head, lines) =>
+  [head, head.map((_, i) => (i === 0 ? '---' : '--:')), ...lines]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
+
+/**
+ * A figure to reach, and whether it is.
+ *
+ * @param {string} name of the row
+ * @param {Record<string, number[]>} row
+ */
+function target(name, row) {
+  const { of = 'connectsocket', most, least, more } = targets[name] ?? {};
+  if (!row[of]) return '';
+  if (more !== undefined) {
+    const difference = spread(row[of].map((sample, round) => sample - row.bare[round])).median;
+    return `+${short(difference)}, at most +${more} ${difference <= more ? '✓' : '✗'}`;
+  }
+  const { median } = spread(ratios(row, of));
+  if (most !== undefined) return `≤ ${most} ${median <= most ? '✓' : '✗'}`;
+  if (least !== undefined) return `≥ ${least} ${median >= least ? '✓' : '✗'}`;
+  return '';
+}
+
+/**
+ * Rows as a table: the bare WebSocket's median, and everybody's ratio to it with its quartiles.
+ *
+ * @param {[string, Record<string, number[]>][]} rows
+ */
+function ratioTable(rows) {
+  const others = [...new Set(rows.flatMap(([, row]) => Object.keys(row)))].filter((name) => name !== 'bare');
+  return table(
+    ['', 'bare', ...others, 'figure'],
+    rows.map(([name, row]) => [
+      name,
+      short(spread(row.bare).median),
+      ...others.map((other) => {
+        if (!row[other]) return '';
+        const { median, low, high } = spread(ratios(row, other));
+        return `${median.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`;
+      }),
+      target(name, row),
+    ]),
+  );
+}
+
+/**
+ * @param {string} file
+ * @param {import('@observablehq/plot').PlotOptions} options
+ */
+function chart(file, options) {
+  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  const plot = Plot.plot({ document, style: { background: 'white', fontSize: '12px' }, ...options });
+  const svg = plot.tagName.toLowerCase() === 'svg' ? plot : plot.querySelector('svg:last-of-type');
+  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  writeFileSync(file, `${svg.outerHTML}\n`);
+}
+
+/**
+ * Writes a run to bench/results: JSON, a Markdown table and charts, named for the engine.
+ *
+ * @param {Results} results
+ */
+export function report(results) {
+  const name = results.engine
+    .split('/')[0]
+    .toLowerCase()
+    .replace('headless', '')
+    .replace('chrome', 'chromium')
+    .replace('gtk', '');
+  const file = (/** @type {string} */ rest) => join(root, 'bench/results', `${name}${rest}`);
+  mkdirSync(file('/..'), { recursive: true });
+  const go = execFileSync('go', ['version'], { encoding: 'utf8' }).trim();
+  const machine = `${cpus().length} × ${cpus()[0].model.trim()}, Linux ${release()}`;
+  writeFileSync(file('.json'), `${JSON.stringify({ machine, go, ...results }, null, 1)}\n`);
+
+  const rows = Object.entries(results.rows);
+  const messages = rows.filter(([row]) => !row.startsWith('start '));
+  const starts = rows.filter(
+    ([row]) => row.startsWith('start ') && !row.includes('longest') && !row.includes('tag to'),
+  );
+  const others = rows.filter(([row]) => row.includes('longest') || row.includes('tag to'));
+  const sections = [
+    `# ${results.engine}`,
+    `${results.when.slice(0, 10)}, ${machine}, ${go}, Node ${process.version}; medians of ${results.rounds} rounds in one run, quartiles in brackets.`,
+    messages.length > 0 &&
+      `## Messages, as ratios to the bare WebSocket\n\n${ratioTable(messages)}\n\n![messages](${name}-messages.svg)`,
+    starts.length > 0 &&
+      `## From navigation to the first onOpen, as ratios to the bare page\n\n${ratioTable(starts)}\n\n![start](${name}-start.svg)`,
+    others.length > 0 &&
+      `## While starting, in milliseconds\n\n${table(
+        ['', ...Object.keys(others[0][1])],
+        others.map(([row, by]) => [
+          row,
+          ...Object.values(by).map((samples) => short(spread(samples).median)),
+        ]),
+      )}`,
+    results.memory &&
+      `## What is left, after a million messages of 64 B\n\n${table(
+        ['', ...Object.keys(Object.values(results.memory)[0])],
+        Object.entries(results.memory).map(([row, by]) => [
+          row,
+          ...Object.keys(Object.values(results.memory ?? {})[0]).map((who) =>
+            who in by ? short(by[who]) : '',
+          ),
+        ]),
+      )}`,
+    `## Bytes\n\n${table(
+      ['', 'raw', 'gzip', 'brotli', 'brotli, ours to this'],
+      Object.entries(results.bytes).map(([what, { raw, gzip, brotli }]) => [
+        what,
+        ...[raw, gzip, brotli].map((bytes) => bytes.toLocaleString('en')),
+        (results.bytes['connectsocket.wasm'].brotli / brotli).toFixed(2),
+      ]),
+    )}\n\n![bytes](${name}-bytes.svg)`,
+    `## What the server gives a native client, messages/s\n\n${table(
+      ['', 'messages/s'],
+      Object.entries(results.ceiling).map(([what, rate]) => [what, short(rate)]),
+    )}`,
+  ];
+  writeFileSync(file('.md'), `${sections.filter(Boolean).join('\n\n')}\n`);
+
+  /** @param {[string, Record<string, number[]>][]} all */
+  const points = (all) =>
+    all.flatMap(([row, by]) =>
+      Object.keys(by)
+        .filter((who) => who !== 'bare')
+        .map((who) => ({ row, who, ...spread(ratios(by, who)) })),
+    );
+  /** @param {string} label @param {[string, Record<string, number[]>][]} all */
+  const ratioPlot = (label, all) => ({
+    width: 900,
+    marginLeft: 260,
+    height: 60 + 24 * all.length,
+    color: { legend: false, scheme: /** @type {const} */ ('observable10') },
+    x: {
+      type: /** @type {const} */ ('log'),
+      label,
+      grid: true,
+      tickFormat: (/** @type {number} */ d) => `${d}`,
+    },
+    y: { label: null, domain: all.map(([row]) => row) },
+    marks: [
+      Plot.ruleX([1], { stroke: 'black' }),
+      Plot.link(points(all), {
+        x1: 'low',
+        x2: 'high',
+        y1: 'row',
+        y2: 'row',
+        stroke: 'who',
+        strokeOpacity: 0.5,
+      }),
+      Plot.dot(points(all), { x: 'median', y: 'row', fill: 'who', r: 4 }),
+      Plot.text([...new Map(points(all).map((point) => [point.who, point])).values()], {
+        x: 'median',
+        y: 'row',
+        text: 'who',
+        fill: 'who',
+        dy: -9,
+        fontSize: 9,
+      }),
+    ],
+  });
+  if (messages.length > 0) chart(file('-messages.svg'), ratioPlot('ratio to the bare WebSocket →', messages));
+  if (starts.length > 0) chart(file('-start.svg'), ratioPlot('ratio to the bare page →', starts));
+  chart(file('-bytes.svg'), {
+    width: 900,
+    marginLeft: 200,
+    x: { label: 'brotli, KB →', grid: true },
+    y: { label: null },
+    marks: [
+      Plot.barX(
+        Object.entries(results.bytes).map(([what, { brotli }]) => ({ what, KB: brotli / 1000 })),
+        { x: 'KB', y: 'what', fill: 'steelblue', sort: { y: '-x' } },
+      ),
+    ],
+  });
+  process.stdout.write(`written: ${file('.md')}\n`);
 }
