@@ -102,7 +102,7 @@ const provenance = {
   sha256: createHash('sha256').update(wasm).digest('hex'),
 };
 writeFileSync(join(dist, 'provenance.json'), `${JSON.stringify(provenance, null, 2)}\n`);
-cpSync(join(GOROOT, 'LICENSE'), join(dist, 'LICENSE.go')); // of what the module and the scripts have from Go
+cpSync(join(GOROOT, 'LICENSE'), join(dist, 'LICENSE.golang')); // of what the module and the scripts have from Go
 
 console.log(`connectsocket.wasm: ${wasm.length} bytes, gzip ${gzip.length}, brotli ${brotli.length}`);
 
