@@ -11,7 +11,7 @@
  * @param {(text: string) => void} option.progress
  */
 export async function measureStart({ browser, origins, rounds, short, note, progress }) {
-  const pages = ['bare', 'connectsocket', 'preloaded', 'nhooyr'];
+  const pages = ['bare', 'connectsocket', 'preloaded', 'fetched', 'nhooyr'];
   const places = [
     { network: 'loopback', path: '' },
     { network: 'loopback', path: 'raw/' },

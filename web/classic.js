@@ -4,8 +4,13 @@ import { connectsocket } from './loader.js';
 const script = /** @type {HTMLScriptElement | null} */ (globalThis.document?.currentScript ?? null);
 const { wasm, relay, maxSockets, onLimit, domains } = script?.dataset ?? {};
 
+// What a page has begun to fetch before this script was there, by a script of its own.
+const early = /** @type {Promise<Response> | undefined} */ (
+  /** @type {any} */ (globalThis).connectsocketModule
+);
+
 connectsocket(new URL('connectsocket.wasm', script?.src || globalThis.location.href)).load({
-  ...(wasm && { wasm }),
+  ...((wasm || early) && { wasm: wasm || early }),
   ...(relay && { relay }),
   ...(maxSockets && { maxSockets: Number(maxSockets) }),
   ...(onLimit && { onLimit: /** @type {'fail' | 'replace'} */ (onLimit) }),

@@ -170,8 +170,11 @@ export interface Progress {
 }
 
 export interface LoadOption extends Settings {
-  /** URL of connectsocket.wasm; beside this script by default. */
-  wasm?: string | URL;
+  /**
+   * URL of connectsocket.wasm, beside this script by default; or its response, for a page that begins to fetch it
+   * before this script has come. Unlike a preload, that finds the compiled code which the browser has cached.
+   */
+  wasm?: string | URL | Response | Promise<Response>;
   /** Called as the module arrives. */
   onProgress?: (progress: Progress) => void;
 }

@@ -82,16 +82,17 @@ export function connectsocket(beside) {
 
   /**
    * @param {import('./connectsocket.js').Settings} limits
-   * @param {string | URL} wasm
+   * @param {NonNullable<LoadOption['wasm']>} wasm
    * @param {LoadOption['onProgress']} onProgress
    */
   async function start(limits, wasm, onProgress) {
     Object.assign(settings, checked(limits));
-    const url = new URL(wasm, base());
     if (typeof WebAssembly !== 'object') throw new Error('this page has no WebAssembly');
+    const given = typeof wasm === 'string' || wasm instanceof URL ? undefined : wasm;
     const imports = newProgram();
-    const response = await fetch(url, { credentials: 'same-origin' });
-    if (!response.ok) throw new Error(`${url} answered ${response.status} ${response.statusText}`.trim());
+    const response = await (given ?? fetch(new URL(String(wasm), base()), { credentials: 'same-origin' }));
+    const { ok, status, statusText, url } = response;
+    if (!ok) throw new Error(`${url} answered ${status} ${statusText}`.trim());
     const source = await instantiate(response, imports, onProgress).catch((error) => diagnose(url, error));
     if (!source.instance.exports.event) throw new Error(`${url} is no connectsocket module`);
     compiled = source.module;
@@ -207,7 +208,7 @@ async function instantiate(response, imports, onProgress) {
 /**
  * Says in words of use to a person why a module that has arrived could not be instantiated: engines tell a policy,
  * a truncated file and a foreign one in ways of their own.
- * @param {URL} url
+ * @param {string} url
  * @param {unknown} error
  * @returns {Promise<never>}
  */
