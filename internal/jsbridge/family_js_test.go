@@ -156,6 +156,23 @@ func TestFamilyTakesOverWhatIsHeld(t *testing.T) {
 	}
 }
 
+// The slot that close gives back makes the older task the newest at once, not
+// when the server has answered.
+func TestFamilyTakesOverAtOnce(t *testing.T) {
+	expect(t, newPage(t, ""), `
+		const first = await connectSocket({ url: echo('push=1&size=10') });
+		await opened(first);
+		const second = await connectSocket({ url: echo() });
+		await opened(second);
+		onSocketMessage(note('message'));
+		await sleep(100); // the first has its message
+		second.close();
+		await null;
+		log.push('state ' + second.readyState);
+		return log;`,
+		`message "0000000000"`, "state 2")
+}
+
 func TestFamilyRegisteredLate(t *testing.T) {
 	expect(t, newPage(t, ""), `
 		const task = await connectSocket({ url: echo('push=2&size=10') });
