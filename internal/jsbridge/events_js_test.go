@@ -49,8 +49,7 @@ func TestHandlersRegisteredLate(t *testing.T) {
 	expect(t, newPage(t, ""), `
 		const task = await connectSocket({ url: echo('push=2&size=10') });
 		task.onOpen(note('open'));
-		await opened(task);
-		await sleep(50);
+		await arrived(task, 2);
 		task.onMessage(note('message'));
 		log.push('registered');
 		await null;
@@ -365,8 +364,7 @@ func TestHeldRoomComesBack(t *testing.T) {
 		let given = 0;
 		for (let i = 0; i < 3; i++) {
 			const task = await connectSocket({ url: echo('push=3&size=10') });
-			await opened(task);
-			await sleep(30);
+			await arrived(task, 3);
 			await new Promise((resolve) => task.onMessage(() => ++given % 3 === 0 && resolve()));
 			task.close();
 			await closed(task);
@@ -391,7 +389,7 @@ func TestOneCloseInAnyCase(t *testing.T) {
 	} {
 		t.Run(c, func(t *testing.T) {
 			expect(t, newPage(t, ""), `
-				const task = await connectSocket({ url: echo(), timeout: 200 });
+				const task = await connectSocket({ url: echo() });
 				let closes = 0;
 				task.onClose(() => closes++);
 				const ended = closed(task);
@@ -399,7 +397,7 @@ func TestOneCloseInAnyCase(t *testing.T) {
 				await sleep(0);
 				task.close();
 				await ended;
-				await sleep(250); // longer than the timeout
+				await sleep(30);
 				return [closes + ' ' + task.readyState];`, "1 3")
 		})
 	}

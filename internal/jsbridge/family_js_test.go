@@ -139,11 +139,11 @@ func TestFamilyTakesOverWhatIsHeld(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			expect(t, newPage(t, ""), register+`
-				const first = await connectSocket({ url: echo('push=2&size=10&delay=50ms') });
+				const first = await connectSocket({ url: echo('push=2&size=10') });
+				const held = arrived(first, 2);
 				const second = await connectSocket({ url: echo('code=1000&after=1') });
 				second.onMessage(() => {});
-				await opened(second);
-				await sleep(200); // the first has its messages
+				await Promise.all([opened(second), held]);
 				log.push('until now');
 				`+end+`
 				await closed(second);
@@ -161,11 +161,10 @@ func TestFamilyTakesOverWhatIsHeld(t *testing.T) {
 func TestFamilyTakesOverAtOnce(t *testing.T) {
 	expect(t, newPage(t, ""), `
 		const first = await connectSocket({ url: echo('push=1&size=10') });
-		await opened(first);
+		const held = arrived(first, 1);
 		const second = await connectSocket({ url: echo() });
-		await opened(second);
 		onSocketMessage(note('message'));
-		await sleep(100); // the first has its message
+		await Promise.all([opened(second), held]);
 		second.close();
 		await null;
 		log.push('state ' + second.readyState);
@@ -176,7 +175,7 @@ func TestFamilyTakesOverAtOnce(t *testing.T) {
 func TestFamilyRegisteredLate(t *testing.T) {
 	expect(t, newPage(t, ""), `
 		const task = await connectSocket({ url: echo('push=2&size=10') });
-		await sleep(100);
+		await arrived(task, 2);
 		onSocketMessage(note('message'));
 		onSocketMessage(note('beside'));
 		log.push('registered');

@@ -147,8 +147,7 @@ func TestCallsBeforeTheModule(t *testing.T) {
 		kept.refused = outcome(connectSocket({ url: 1 }));
 		kept.promise = promise;
 		log.push([promise.readyState, promise.socketTaskId].join());
-		while (promise.ws.readyState !== 1) await sleep(5);
-		await sleep(50);
+		await arrived(promise, 1);
 		log.push('waiting ' + promise.readyState);
 		return log.splice(0);`,
 		"0,0", "waiting 0")

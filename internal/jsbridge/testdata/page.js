@@ -107,6 +107,11 @@
     },
     /** Resolves to the first event of a kind. @param {any} task */
     opened: (task) => new Promise((resolve) => task.onOpen(resolve)),
+    /**
+     * Resolves when n messages have come, whether or not they have been told. @param {any} task @param {number} n
+     */
+    arrived: (task, n) =>
+      new Promise((resolve) => task.ws.addEventListener('message', () => --n || resolve(null))),
     /** @param {any} task */
     closed: (task) => new Promise((resolve) => task.onClose(resolve)),
     /** @param {any} task */
