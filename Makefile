@@ -25,11 +25,8 @@ run: build ## build, and serve the playground on http://127.0.0.1:8080 (ARGS='-a
 .PHONY: build
 build: node_modules ## write web/dist: scripts, types, module, playground
 	@mkdir -p bin
-	source=$$(node_modules/.bin/esbuild internal/jsbridge/bridge.js --bundle --minify --target=es2022 \
-	  --format=iife --global-name=bridge --footer:js='return bridge.createBridge()' | tr -d '\n'); \
 	export GOEXPERIMENT=$(WASM_GOEXPERIMENT); \
-	GOOS=js GOARCH=wasm go build $(WASM_FLAGS) -o bin/connectsocket.wasm \
-	  -ldflags="$(WASM_LDFLAGS) '-X=connectsocket/internal/jsbridge.source=$$source'" ./cmd/wasm; \
+	GOOS=js GOARCH=wasm go build $(WASM_FLAGS) -ldflags="$(WASM_LDFLAGS)" -o bin/connectsocket.wasm ./cmd/wasm; \
 	node web/build.mjs bin/connectsocket.wasm $(WASM_FLAGS) -ldflags="$(WASM_LDFLAGS)"
 
 .PHONY: package

@@ -53,6 +53,11 @@ const bundle = (options) =>
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 await bundle({
+  entryPoints: [join(web, 'bridge.js')],
+  outfile: join(dist, 'connectsocket.bridge.js'),
+  format: 'iife',
+});
+await bundle({
   entryPoints: [join(web, 'classic.js')],
   outfile: join(dist, 'connectsocket.js'),
   format: 'iife',

@@ -1063,6 +1063,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
       [texts.notOpen, texts.badData, texts.notConnected, texts.timedOut, texts.heldTooMuch, texts.badAnswer] =
         itsTexts;
       globalThis.connectSocket = /** @type {any} */ (connectSocket);
+      Reflect.deleteProperty(globalThis, 'connectsocketBridge');
       // Not before Go has returned: nothing of the page runs with Go on the stack.
       queueMicrotask(() => {
         const { maxSockets = 0, onLimit, maxHeldBytes = 0, maxHeldMessages = 0, domains = [] } = settings;

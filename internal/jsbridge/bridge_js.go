@@ -20,24 +20,19 @@ import (
 // set is the module's one registry: a WebAssembly export has no receiver.
 var set *task.Set
 
-// Set by the linker, see the Makefile.
-var (
-	// version of the package, to tell a stale module from its script.
-	version string
-	// source of a JavaScript function that returns the bridge: bridge.js,
-	// minified, for a page whose loader has not brought it. Embedding the file
-	// would cost four times its size in what package embed imports.
-	source string
-)
+// version of the package, set by the linker, to tell a stale module from its
+// script.
+var version string
 
 // Start joins the two halves: it gives bridge.js the way in, and the texts that
 // it tells. From then on the global connectSocket works. Start returns at once;
-// the program must be kept running.
+// the program must be kept running. It panics where bridge.js is not there: the
+// loader brings it, a page that starts the module itself needs
+// connectsocket.bridge.js before.
 func Start() {
-	global := js.Global()
-	bridge := global.Get("connectsocketBridge")
+	bridge := js.Global().Get("connectsocketBridge")
 	if bridge.IsUndefined() {
-		bridge = global.Get("Function").Invoke(source).Invoke()
+		panic("connectsocket: connectsocket.bridge.js is to be loaded before the module")
 	}
 	bridge.Get("start").Invoke(version, js.FuncOf(enter),
 		task.NotOpen, task.BadData, task.NotConnected, task.TimedOut, task.HeldTooMuch, task.BadAnswer)

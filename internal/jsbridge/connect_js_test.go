@@ -334,11 +334,11 @@ func TestFailedAttempt(t *testing.T) {
 	}
 }
 
-// A page that starts the module as any Go program has no bridge: it comes with
-// the module, and all there is then is the global function.
+// A page that starts the module as any Go program puts the bridge there itself,
+// and all there is then is the global function.
 func TestStockPage(t *testing.T) {
-	js.Global().Delete("connectsocketBridge")
 	js.Global().Delete("connectSocket")
+	js.Global().Set("connectsocketBridge", evaluate(createBridge()).Invoke())
 	Start()
 	echoed, err := await(evaluate(`(async () => {
 		const task = await connectSocket({ url: '` + server + `' });

@@ -34,7 +34,6 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "CONNECTSOCKET_ECHO, the URL of an echo server, is not set: run make test-wasm")
 		os.Exit(1)
 	}
-	source = "return " + createBridge() + "()"
 	os.Exit(m.Run())
 }
 
