@@ -73,6 +73,8 @@ const paths = {
   '/absent.html': page('<script src="connectsocket.js" data-wasm="absent.wasm"></script>'),
   '/truncated.html': page('<script src="connectsocket.js" data-wasm="truncated.wasm"></script>'),
   '/truncated.wasm': { body: wasm.subarray(0, wasm.length >> 1) },
+  '/astray.html': page('<script src="connectsocket.js" data-wasm="astray.wasm"></script>'),
+  '/astray.wasm': { body: page(''), type: 'text/html' },
   '/foreign.html': page('<script src="connectsocket.js" data-wasm="foreign.wasm"></script>'),
   '/foreign.wasm': { body: Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) },
   '/stale.html': page('<script src="stale.js"></script>'),
@@ -242,6 +244,12 @@ for (const name of engineNames) {
         'a truncated module',
         'truncated.html',
         /^connectSocket:fail .*truncated\.wasm is truncated: \d+ of \d+ bytes$/,
+      ],
+      // As a server answers that gives its page for whatever it does not know.
+      [
+        'a page instead of a module',
+        'astray.html',
+        /^connectSocket:fail .*astray\.wasm is no WebAssembly but text\/html$/,
       ],
       ['what is another module', 'foreign.html', /^connectSocket:fail .*is no connectsocket module/],
       [

@@ -234,7 +234,11 @@ const projects = {
     pages: { 'index.html': 'from a script', 'module.html': 'from a module' },
   },
   Vite: { fixture: 'vite', serve: viteBuild, pages: { '': 'from Vite' } },
-  'Vite in development': { fixture: 'vite', serve: viteDevelopment, pages: { '': 'from Vite' } },
+  'Vite in development': {
+    fixture: 'vite',
+    serve: viteDevelopment,
+    pages: { '': 'from Vite', 'url.html': 'by its URL' },
+  },
   webpack: {
     fixture: 'webpack',
     serve: (directory) => webpackBuild(directory, './main.js'),

@@ -213,17 +213,21 @@ async function instantiate(response, imports, onProgress) {
  * @returns {Promise<never>}
  */
 async function diagnose(url, error) {
+  const smallest = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0); // module there is; all begin with it
   try {
-    await WebAssembly.instantiate(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)); // the smallest module there is
+    await WebAssembly.instantiate(smallest);
   } catch {
     throw new Error(
       "this page's Content-Security-Policy forbids WebAssembly: script-src needs 'wasm-unsafe-eval'",
     );
   }
-  const { byteLength } = await (
-    await fetch(url, { cache: 'force-cache', credentials: 'same-origin' })
-  ).arrayBuffer();
-  if (byteLength < WASM_BYTES) throw new Error(`${url} is truncated: ${byteLength} of ${WASM_BYTES} bytes`);
+  const response = await fetch(url, { cache: 'force-cache', credentials: 'same-origin' });
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  if (smallest.some((byte, i) => i < bytes.length && bytes[i] !== byte)) {
+    throw new Error(`${url} is no WebAssembly but ${response.headers.get('content-type')}`);
+  }
+  if (bytes.length < WASM_BYTES)
+    throw new Error(`${url} is truncated: ${bytes.length} of ${WASM_BYTES} bytes`);
   throw new Error(`${url}: ${error}`);
 }
 
