@@ -166,7 +166,7 @@ for (const name of engineNames) {
        await api.load({ onProgress: ({ loaded, total }) => progress.push(loaded / total) });
        await api.ready;
        return [await roundTrip(api.connectSocket, echo), progress.at(-1), progress.every((p, i) => i === 0 || p >= progress[i - 1]), Object.keys(api).length];`,
-      ['round trip', 1, true, 11],
+      ['round trip', 1, true, 12],
     );
     inPage(
       'ES module without load',
