@@ -92,7 +92,7 @@ describe('the tarball', () => {
     assert.deepEqual(files.sort(), [
       'LICENSE',
       'README.md',
-      'dist/LICENSE.go',
+      'dist/LICENSE.golang',
       'dist/classic.d.ts',
       'dist/connectsocket.d.ts',
       'dist/connectsocket.js',
