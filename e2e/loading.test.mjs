@@ -70,6 +70,8 @@ const paths = {
   ),
   '/wasm_exec.js': { body: readFileSync(join(goroot, 'lib/wasm/wasm_exec.js')) },
   '/frame.html': page('<iframe src="classic.html"></iframe>'),
+  '/limits.html': page('<script src="connectsocket.js" data-max-sockets="many"></script>'),
+  '/domains.html': page('<script src="connectsocket.js" data-domains="a.example"></script>'),
   '/absent.html': page('<script src="connectsocket.js" data-wasm="absent.wasm"></script>'),
   '/truncated.html': page('<script src="connectsocket.js" data-wasm="truncated.wasm"></script>'),
   '/truncated.wasm': { body: wasm.subarray(0, wasm.length >> 1) },
@@ -251,6 +253,12 @@ for (const name of engineNames) {
         'astray.html',
         /^connectSocket:fail .*astray\.wasm is no WebAssembly but text\/html$/,
       ],
+      [
+        'a limit that is no number',
+        'limits.html',
+        /^connectSocket:fail maxSockets should be a whole number above 0 instead of NaN$/,
+      ],
+      ['a domain that is no origin', 'domains.html', /^connectSocket:fail /],
       ['what is another module', 'foreign.html', /^connectSocket:fail .*is no connectsocket module/],
       [
         'a module of another version',

@@ -150,8 +150,17 @@ const base = () => globalThis.document?.baseURI ?? globalThis.location?.href;
  * @param {import('./connectsocket.js').Settings} limits
  */
 function checked(limits) {
-  const { relay, domains } = limits;
+  const { relay, domains, onLimit } = limits;
   const settings = { ...limits };
+  for (const name of /** @type {const} */ (['maxSockets', 'maxHeldBytes', 'maxHeldMessages'])) {
+    const limit = limits[name];
+    if (limit !== undefined && !(Number.isInteger(limit) && limit > 0 && limit < 2 ** 31)) {
+      throw new Error(`${name} should be a whole number above 0 instead of ${String(limit)}`);
+    }
+  }
+  if (onLimit !== undefined && onLimit !== 'fail' && onLimit !== 'replace') {
+    throw new Error(`onLimit should be fail or replace instead of ${String(onLimit)}`);
+  }
   if (relay !== undefined) {
     const url = new URL(relay, base());
     settings.relay = url.href.replace(/^http/, 'ws');
