@@ -151,7 +151,7 @@ func explain(ctx context.Context, o *offer, resp *http.Response, err error) *fai
 		dns   *net.DNSError
 		cert  *tls.CertificateVerificationError
 		rec   tls.RecordHeaderError
-		alert tls.AlertError
+		alert *net.OpError
 		name  x509.HostnameError
 		host  = o.parsed.Hostname()
 	)
@@ -168,7 +168,7 @@ func explain(ctx context.Context, o *offer, resp *http.Response, err error) *fai
 		return &failure{outcome: "dns", text: fmt.Sprintf("upstream %q does not exist (DNS)", host)}
 	case errors.As(err, &dns):
 		return &failure{outcome: "dns", text: fmt.Sprintf("upstream %q could not be looked up (DNS)", host)}
-	case errors.As(err, &cert), errors.As(err, &name), errors.As(err, &alert):
+	case errors.As(err, &cert), errors.As(err, &name), errors.As(err, &alert) && alert.Op == "remote error":
 		return &failure{outcome: "tls", text: "upstream's TLS: " + err.Error()}
 	case errors.As(err, &rec), errors.Is(err, http.ErrSchemeMismatch):
 		return &failure{outcome: "tls", text: "upstream does not speak TLS"}
