@@ -9,7 +9,6 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -19,7 +18,7 @@ import (
 // A checker is a server of numbered messages. A message is, as binary, a sequence number, the checksum (CRC-32, IEEE) of the
 // rest, and up to 96 bytes; numbers are big-endian and of 32 bits. As text it is the hexadecimal digits of that. A
 // connection's messages count from 0, each side's by itself. Each that comes is checked and answered with one of the
-// server's own, of the same type; with close=N in the query the server closes with 1000 when it has answered N.
+// server's own, of the same type.
 type checker struct {
 	messages atomic.Uint64
 
@@ -36,15 +35,13 @@ func (c *checker) wrongs() []string {
 
 // ServeHTTP serves one connection until it ends.
 func (c *checker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	last, err := strconv.ParseUint(r.URL.Query().Get("close"), 10, 32)
-	closes := err == nil
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		return // Accept has answered
 	}
 	defer conn.CloseNow()
 	ctx := r.Context()
-	for n := uint32(0); !closes || n < uint32(last); n++ {
+	for n := uint32(0); ; n++ {
 		typ, msg, err := conn.Read(ctx)
 		if err != nil {
 			return
@@ -61,7 +58,6 @@ func (c *checker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	conn.Close(websocket.StatusNormalClosure, "")
 }
 
 func check(typ websocket.MessageType, msg []byte, want uint32) error {
