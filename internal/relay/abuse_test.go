@@ -3,6 +3,7 @@ package relay
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -189,6 +190,41 @@ func pairWith(t *testing.T, cfg Config) (r *Relay, page net.Conn, pageIn *bufio.
 	// Both ends go before the relay is drained.
 	t.Cleanup(func() { page.Close(); e.conn.Close() })
 	return r, page, pageIn, e.conn, e.in
+}
+
+// TestPageAnswers has the relay close a pair, and wants the page's stream to last until the page has answered: a proxy
+// between them that knows no half-closed streams would cut the answer off, RFC 6455 section 7.1.1.
+func TestPageAnswers(t *testing.T) {
+	for name, end := range map[string]func(r *Relay, up net.Conn){
+		"violation": func(_ *Relay, up net.Conn) { up.Write(frame(0x81, true, []byte("masked"))) },
+		"drain": func(r *Relay, up net.Conn) {
+			r.mu.Lock()
+			for p := range r.pairs {
+				go p.drain()
+			}
+			r.mu.Unlock()
+			up.Write(frame(0x88, false, closePayload(1001, ""))) // its answer
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, page, pageIn, up, upIn := pairWith(t, Config{})
+			end(r, up)
+			if first, _ := readFrame(t, pageIn); first != 0x88 {
+				t.Fatalf("the page is sent %#x, want a close frame", first)
+			}
+			go io.Copy(io.Discard, upIn)
+			page.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+			var timeout net.Error
+			if _, err := pageIn.Peek(1); !errors.As(err, &timeout) || !timeout.Timeout() {
+				t.Fatalf("before the page's answer: %v", err)
+			}
+			page.SetReadDeadline(time.Now().Add(10 * time.Second))
+			page.Write(frame(0x88, true, closePayload(1002, "")))
+			if _, err := pageIn.Peek(1); err != io.EOF {
+				t.Errorf("after the page's answer: %v", err)
+			}
+		})
+	}
 }
 
 // TestAbuse has either peer misbehave once connected.

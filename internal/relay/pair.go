@@ -43,10 +43,11 @@ type pair struct {
 	flows   [2]flow // up, down
 	running atomic.Int32
 
-	closing atomic.Int64 // the relay's clock when the end began, 0 before
-	once    sync.Once
-	cause   string               // of the end, set once
-	code    websocket.StatusCode // of the first close, set once
+	closing    atomic.Int64 // the relay's clock when the end began, 0 before
+	pageClosed atomic.Bool  // the page's close frame has come
+	once       sync.Once
+	cause      string               // of the end, set once
+	code       websocket.StatusCode // of the first close, set once
 }
 
 // leg is one connection of a pair.
@@ -132,7 +133,10 @@ func (p *pair) forward(direction int, ahead []byte) {
 			p.because([...]string{"page_closed", "upstream_closed"}[direction], f.code)
 			p.close()
 			f.discards = true
-			if p.legs[up].isClosed() && p.legs[down].isClosed() {
+			if direction == up {
+				p.pageClosed.Store(true)
+			}
+			if p.pageClosed.Load() && p.legs[up].isClosed() {
 				// The server ends the connection, RFC 6455 section 7.1.1: the relay its page's, the upstream its own.
 				p.legs[up].conn.Close()
 			}
