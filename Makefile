@@ -93,6 +93,12 @@ test-faults: tools build ## every fault in every engine, over ws and wss; writes
 	go build -o bin/ ./e2e/faults
 	FAULTS=full node --test --test-reporter=spec e2e/faults.test.mjs
 
+.PHONY: soak
+soak: tools build bench/node_modules ## connections, and messages under faults; reports what grows (ARGS='--messages N --cycles N')
+	go build -o bin/ ./e2e/faults
+	node e2e/faults/soak.mjs $(ARGS)
+	node bench/soak.mjs e2e/artifacts
+
 .PHONY: bench-relay
 bench-relay: tools ## the relay beside nginx and no relay: rate, CPU a message, memory a pair
 	go build -o bin/relay ./cmd/relay

@@ -1,15 +1,23 @@
 /**
- * Draws what a soak has measured over time, as SVG.
+ * Reports what a soak has measured: soak.json of a directory as soak.md, with soak.svg.
  *
- *   node bench/soak.mjs SOAK.json SOAK.svg
+ *   node bench/soak.mjs DIRECTORY
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 
-const [from, to] = process.argv.slice(2);
-/** @type {{ samples: Array<Record<string, number>> }} */
-const { samples } = JSON.parse(readFileSync(from, 'utf8'));
+const directory = process.argv[2];
+/**
+ * @type {{
+ *   engine: string, scheme: string, seed: number, messages: number, cycles: number, faults: number, idle: number,
+ *   lanes: Array<{ answered: number, lost: number, connections: number }>, failures: string[],
+ *   samples: Array<Record<string, number>>,
+ * }}
+ */
+const run = JSON.parse(readFileSync(join(directory, 'soak.json'), 'utf8'));
+const { samples } = run;
 const { document } = parseHTML('<html><body></body></html>');
 
 /** @type {Array<[string, string, number]>} a row, its label, and what it is divided by */
@@ -40,6 +48,43 @@ const charts = rows.map(([name, label, unit], i) => {
 });
 const size = `width="${width}" height="${rows.length * height}"`;
 writeFileSync(
-  to,
+  join(directory, 'soak.svg'),
   `<svg xmlns="http://www.w3.org/2000/svg" ${size}><rect width="100%" height="100%" fill="white"/>${charts.join('\n')}</svg>\n`,
+);
+
+const number = (/** @type {number} */ value) => value.toLocaleString('en');
+const sum = (/** @type {'answered' | 'lost' | 'connections'} */ name) =>
+  run.lanes.reduce((total, lane) => total + lane[name], 0);
+const last = samples[samples.length - 1];
+const halfway = samples.find(({ cycles }) => cycles >= run.cycles / 2) ?? last;
+const lines = rows
+  .slice(2)
+  .map(([name, label, unit]) => [
+    label,
+    ...[samples[0], halfway, last].map((sample) => number(Math.round((sample[name] / unit) * 10) / 10)),
+    number(Math.round((Math.max(...samples.map((sample) => sample[name])) / unit) * 10) / 10),
+  ]);
+const flat = run.cycles >= 10_000 ? ', and nothing grew' : '';
+const verdict =
+  run.failures.length > 0
+    ? `Wrong: ${run.failures.join('; ')}.`
+    : `None was lost, doubled, reordered or changed while its connection lived${flat}.`;
+writeFileSync(
+  join(directory, 'soak.md'),
+  `# Soak
+
+Written by \`make soak\`: ${run.engine}, ${run.scheme}, seed ${run.seed}, ${number(Math.round(last.seconds))} s.
+
+${number(run.cycles)} connections were opened and closed, in five ways. Then ${run.lanes.length} tasks, two of them through the
+relay, had ${number(sum('answered'))} messages answered, each numbered and checked in both directions, over
+${number(sum('connections'))} connections that ${number(run.faults)} faults of the network cost; ${number(sum('lost'))} were on
+the way when their connection was lost.
+${verdict}
+
+| | at the begin | after half of the connections | at the end | most |
+|---|--:|--:|--:|--:|
+${lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')}
+
+![over time](soak.svg)
+`,
 );

@@ -3,9 +3,9 @@
  * server, two of them through the relay, while the network between fails at random and the page connects anew. Nothing
  * may be lost, doubled, reordered or changed while a connection lives, and nothing may grow.
  *
- *   node e2e/faults/soak.mjs [--messages N] [--cycles N] [--engine NAME] [--seed N] [--tls] [--out FILE]
+ *   node e2e/faults/soak.mjs [--messages N] [--cycles N] [--engine NAME] [--seed N] [--tls]
  *
- * It writes its samples to FILE, as JSON, and exits with 1 if anything was wrong.
+ * It writes its samples to e2e/artifacts/soak.json, and exits with 1 if anything was wrong.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -24,7 +24,6 @@ const { values: flags } = parseArgs({
     engine: { type: 'string', default: 'chromium' },
     seed: { type: 'string', default: String(Date.now() % 1e6) },
     tls: { type: 'boolean', default: false },
-    out: { type: 'string', default: fileURLToPath(new URL('../artifacts/soak.json', import.meta.url)) },
   },
 });
 const messages = Number(flags.messages);
@@ -181,14 +180,15 @@ for (const name of warm < 0 ? [] : /** @type {const} */ (['slots', 'values', 'me
 }
 if (last.goroutines > idle + 4) failures.push(`goroutines grew from ${idle} to ${last.goroutines}`);
 
-mkdirSync(dirname(flags.out), { recursive: true });
+const out = fileURLToPath(new URL('../artifacts/soak.json', import.meta.url));
+mkdirSync(dirname(out), { recursive: true });
 const result = {
   ...{ engine: engine.version, scheme, seed: Number(flags.seed), messages, cycles, faults: disturbed },
   ...{ lanes: progress.lanes, idle, failures, samples },
 };
-writeFileSync(flags.out, `${JSON.stringify(result, null, 1)}\n`);
+writeFileSync(out, `${JSON.stringify(result, null, 1)}\n`);
 await engine.close();
 await site.close();
 await faults.kill();
-console.log(failures.length > 0 ? failures.slice(0, 20).join('\n') : `nothing was wrong; ${flags.out}`);
+console.log(failures.length > 0 ? failures.slice(0, 20).join('\n') : `nothing was wrong; ${out}`);
 process.exitCode = failures.length > 0 ? 1 : 0;
