@@ -65,7 +65,8 @@ function typeName(value) {
     // new String(…) is no String, and nor is what claims to be one.
     return typeof value === 'object' && (name === 'String' || name === 'Number') ? 'Object' : name;
   } catch {
-    return 'Object'; // a revoked Proxy, or a Symbol.toStringTag that throws
+    // A revoked Proxy, or a Symbol.toStringTag that throws.
+    return typeof value === 'function' ? 'Function' : 'Object';
   }
 }
 
@@ -526,9 +527,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
     }
 
     catchUp() {
-      const events = this.early ?? [];
+      // What a handler causes joins the end of the line.
+      for (const event of this.early ?? []) this.submit(...event);
       this.early = null;
-      for (const event of events) this.post(...event);
     }
 
     /**
@@ -586,16 +587,23 @@ function createBridge(settings = {}, version = '', begin = noop) {
     }
 
     /**
-     * Posts an event to the Go half and carries out what it decides.
+     * Takes an event of the WebSocket.
      * @param {number} kind
      * @param {unknown} payload
      * @param {number} [size]
      */
     post(kind, payload, size = 0) {
-      if (this.early) {
-        this.early.push([kind, payload, size]);
-        return;
-      }
+      if (this.early) this.early.push([kind, payload, size]);
+      else this.submit(kind, payload, size);
+    }
+
+    /**
+     * Posts an event to the Go half and carries out what it decides.
+     * @param {number} kind
+     * @param {unknown} payload
+     * @param {number} [size]
+     */
+    submit(kind, payload, size = 0) {
       if (this.ended) return;
       try {
         if (this.busy) {
@@ -649,11 +657,11 @@ function createBridge(settings = {}, version = '', begin = noop) {
           return;
         case ABORT:
           this.detach();
-          this.post(CLOSE, { code: 1006, reason: '', wasClean: false });
+          this.submit(CLOSE, { code: 1006, reason: '', wasClean: false });
           return;
         case SHED:
           take(slot);
-          this.post(ERROR, { errMsg: texts.heldTooMuch });
+          this.submit(ERROR, { errMsg: texts.heldTooMuch });
           this.ws.close(HELD_TOO_MUCH);
           return;
         case ASK: {
@@ -681,10 +689,10 @@ function createBridge(settings = {}, version = '', begin = noop) {
         const { protocol = '', header = {}, profile = {} } = answer;
         this.protocol = protocol;
         this.establish();
-        this.post(OPEN, { header, profile });
+        this.submit(OPEN, { header, profile });
       } else {
         const errMsg = answer?.errMsg;
-        this.post(FAILURE, { errMsg: typeof errMsg === 'string' ? errMsg : texts.badAnswer });
+        this.submit(FAILURE, { errMsg: typeof errMsg === 'string' ? errMsg : texts.badAnswer });
       }
     }
 

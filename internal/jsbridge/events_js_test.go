@@ -417,3 +417,22 @@ func TestErrorWithoutClose(t *testing.T) {
 		"resolved connectSocket:ok",
 	)
 }
+
+// Events from before the promise was resolved are told first, whatever their handlers cause.
+func TestHandlerOfAnEarlyEvent(t *testing.T) {
+	expect(t, newPage(t, ""), `
+		const message = (data) => promise.ws.dispatchEvent(new MessageEvent('message', { data }));
+		const promise = connectSocket({
+			url: echo('delay=1s'),
+			success() {
+				promise.ws.dispatchEvent(new Event('open'));
+				message('first');
+			},
+		});
+		promise.onOpen(() => message('second'));
+		promise.onMessage(note('message'));
+		await promise;
+		await sleep(10);
+		promise.close();
+		return log;`, `message "first"`, `message "second"`)
+}

@@ -71,6 +71,7 @@ func TestHostileOption(t *testing.T) {
 	const parameter = "rejected connectSocket:fail parameter error: "
 	for _, c := range []struct{ name, option, want string }{
 		{"a revoked Proxy", revoked, parameter + "reading parameter threw TypeError: revoked"},
+		{"a revoked function", revokedFunction, parameter + "parameter should be Object instead of Function"},
 		{"a Proxy that throws", `new Proxy({}, { get() { throw 1; } })`, parameter + "reading parameter.success threw 1"},
 		{"a Proxy that gives Proxies", `(() => { const p = new Proxy(() => {}, { get: () => p, getPrototypeOf() { throw 1; } }); return new Proxy({}, { get: () => p }); })()`,
 			parameter + "parameter.protocols should be Array instead of Function"},
