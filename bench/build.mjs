@@ -28,10 +28,18 @@ function compile(name, flags, env) {
   return wasm;
 }
 
-/** @param {Buffer} data */
+/**
+ * Compresses as web/build.mjs does.
+ *
+ * @param {Buffer} data
+ */
 const brotli = (data) =>
   brotliCompressSync(data, {
-    params: { [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: data.length },
+    params: {
+      [constants.BROTLI_PARAM_LGWIN]: 24,
+      [constants.BROTLI_PARAM_SIZE_HINT]: data.length,
+      [constants.BROTLI_PARAM_NPOSTFIX]: 2,
+    },
   });
 
 /** @param {Buffer} data */
