@@ -127,6 +127,10 @@ bench-engines: tools build bench/node_modules ## the short form of bench in Fire
 	node bench/run.mjs --engine firefox $(ARGS)
 	node bench/run.mjs --engine webkit $(ARGS)
 
+.PHONY: bench-flags
+bench-flags: tools build bench/node_modules ## what each way to build the module is worth
+	node bench/flags.mjs $(ARGS)
+
 .PHONY: bench-count
 bench-count: build ## count the instructions of a receive and a send, for benchstat
 	@node bench/count.mjs

@@ -33,7 +33,7 @@ function compile(name, flags, env) {
  *
  * @param {Buffer} data
  */
-const brotli = (data) =>
+export const brotli = (data) =>
   brotliCompressSync(data, {
     params: {
       [constants.BROTLI_PARAM_LGWIN]: 24,

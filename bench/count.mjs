@@ -3,14 +3,20 @@
  * the hot path without the clock, the same from run to run to a percent or so, whatever else the machine does.
  * Valgrind counts; the difference between a long and a short run leaves start, compilation and warming up out.
  *
- * Usage: node bench/count.mjs → one line an operation, in the format of Go's benchmarks, for benchstat.
+ * Usage: node bench/count.mjs [--wasm FILE] prints one line an operation in the format of Go's benchmarks, for
+ * benchstat; FILE is another module than that of web/dist.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { requireExecutable } from '../e2e/processes.mjs';
 
-const dist = new URL('../web/dist/', import.meta.url);
+const dist = fileURLToPath(new URL('../web/dist/', import.meta.url));
+const { values, positionals } = parseArgs({
+  options: { wasm: { type: 'string', default: `${dist}connectsocket.wasm` } },
+  allowPositionals: true,
+});
 
 /** What stands in for the browser's WebSocket: listeners are called as they are. */
 class Socket {
@@ -35,7 +41,7 @@ class Socket {
 async function run(operation, count) {
   /** @type {any} */
   let socket;
-  const wasm = readFileSync(new URL('connectsocket.wasm', dist));
+  const wasm = readFileSync(values.wasm);
   Object.assign(globalThis, {
     location: { href: 'http://localhost/' },
     fetch: async () => new Response(wasm),
@@ -46,7 +52,7 @@ async function run(operation, count) {
       }
     },
   });
-  const { load, connectSocket } = await import(new URL('connectsocket.mjs', dist).href);
+  const { load, connectSocket } = await import(`${dist}connectsocket.mjs`);
   await load();
   const task = await connectSocket({ url: 'ws://localhost/' });
   let received = 0;
@@ -89,6 +95,8 @@ function instructions(operation, count) {
       script,
       operation,
       String(count),
+      '--wasm',
+      values.wasm,
     ],
     { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
   );
@@ -97,7 +105,7 @@ function instructions(operation, count) {
   return Number(refs[1].replaceAll(',', ''));
 }
 
-const [operation, count] = process.argv.slice(2);
+const [operation, count] = positionals;
 if (operation) {
   await run(operation, Number(count));
   process.exit();

@@ -34,10 +34,12 @@ const short = (value) =>
 const ratios = (row, contestant) => row[contestant].map((sample, round) => sample / row.bare[round]);
 
 /**
+ * A Markdown table.
+ *
  * @param {string[]} head
  * @param {string[][]} lines
  */
-const table = (head, lines) =>
+export const table = (head, lines) =>
   [head, head.map((_, i) => (i === 0 ? '---' : '--:')), ...lines]
     .map((cells) => `| ${cells.join(' | ')} |`)
     .join('\n');
