@@ -69,7 +69,7 @@ for (const [i, name] of names.entries()) {
     encoding: 'utf8',
   });
   const [, receive, send] = /** @type {RegExpExecArray} */ (
-    /Receive \d+ (\d+)[^]*Send \d+ (\d+)/.exec(counted)
+    /Receive \d+ (\d+).*Send \d+ (\d+)/s.exec(counted)
   );
   lines.push([name, wasm.length.toLocaleString('en'), compressed.length.toLocaleString('en'), receive, send]);
   process.stderr.write(`${lines.at(-1)?.join('  ')}\n`);
