@@ -64,6 +64,7 @@ func run(addr, cert, key, allow string) error {
 	at := addresses{Server: listener.Addr().String()}
 	silent := log.New(io.Discard, "", 0)
 
+	zerolog.SetGlobalLevel(zerolog.Disabled) // a toxic logs by a logger of its own
 	toxics := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	for name, listen := range map[string]*string{"server": &at.Toxic, "relay": &at.Relay} {
 		proxy := toxiproxy.NewProxy(toxics, name, "127.0.0.1:0", at.Server)
