@@ -22,6 +22,7 @@ const logs = {
   'plain.html': ['hello', 'closed 3000 done'],
   'module.html': ['3', 'closed 1000'],
   'worker.html': ['from a worker'],
+  'wx.html': ['as in WeChat', 'closed 1000'],
   'header.html': ['websocket true', 'closed 1000'],
 };
 
