@@ -76,9 +76,6 @@ test-e2e: tools build ## the built package in headless Chromium, Firefox and Web
 	go build -o bin/ ./cmd/serve ./e2e/faults
 	node --test --test-concurrency=1 --test-reporter=spec $(filter-out e2e/taro.test.mjs,$(sort $(wildcard e2e/*.test.mjs)))
 
-.PHONY: test-full
-test-full: test test-taro ## all of test, and the proofs that take longer
-
 .PHONY: test-taro
 test-taro: tools build examples/taro/node_modules ## a Taro app, with and without the plugin, in Chromium
 	go build -o bin/ ./cmd/serve
