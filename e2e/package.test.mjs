@@ -94,6 +94,8 @@ describe('the tarball', () => {
       'README.md',
       'dist/LICENSE.golang',
       'dist/classic.d.ts',
+      'dist/connectsocket.bridge.js',
+      'dist/connectsocket.bridge.js.map',
       'dist/connectsocket.d.ts',
       'dist/connectsocket.js',
       'dist/connectsocket.js.map',
