@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { smallestBrotli } from '../web/brotli.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 export const output = join(root, 'bench/build');
@@ -28,25 +29,11 @@ function compile(name, flags, env) {
   return wasm;
 }
 
-/**
- * Compresses as web/build.mjs does.
- *
- * @param {Buffer} data
- */
-export const brotli = (data) =>
-  brotliCompressSync(data, {
-    params: {
-      [constants.BROTLI_PARAM_LGWIN]: 24,
-      [constants.BROTLI_PARAM_SIZE_HINT]: data.length,
-      [constants.BROTLI_PARAM_NPOSTFIX]: 2,
-    },
-  });
-
 /** @param {Buffer} data */
-const sizes = (data) => ({
+const sizes = async (data) => ({
   raw: data.length,
   gzip: gzipSync(data, { level: 9 }).length,
-  brotli: brotli(data).length,
+  brotli: (await smallestBrotli(data)).length,
 });
 
 /**
@@ -80,21 +67,21 @@ export async function buildAll() {
 
   const nhooyr = compile('nhooyr', ['-trimpath', '-ldflags=-s -w']);
   writeFileSync(join(output, 'nhooyr.wasm'), nhooyr);
-  writeFileSync(join(output, 'nhooyr.wasm.br'), brotli(nhooyr));
+  writeFileSync(join(output, 'nhooyr.wasm.br'), await smallestBrotli(nhooyr));
   for (const script of ['connectsocket.js', 'wasm_exec.js']) {
-    writeFileSync(join(output, `${script}.br`), brotli(readFileSync(join(output, script))));
+    writeFileSync(join(output, `${script}.br`), await smallestBrotli(readFileSync(join(output, script))));
   }
   // The very flags of the module, as make tells them.
   const [env, ...flags] = execFileSync('make', ['-s', 'wasm-flags'], { cwd: root, encoding: 'utf8' })
     .trim()
     .split('\n');
   return {
-    'connectsocket.wasm': sizes(readFileSync(join(output, 'connectsocket.wasm'))),
-    'connectsocket.js': sizes(readFileSync(join(output, 'connectsocket.js'))),
-    'empty main, the same flags': sizes(
+    'connectsocket.wasm': await sizes(readFileSync(join(output, 'connectsocket.wasm'))),
+    'connectsocket.js': await sizes(readFileSync(join(output, 'connectsocket.js'))),
+    'empty main, the same flags': await sizes(
       compile('empty', flags, { GOEXPERIMENT: env.replace('GOEXPERIMENT=', '') }),
     ),
-    'empty main, default flags': sizes(compile('empty', [])),
-    'nhooyr.io/websocket': sizes(nhooyr),
+    'empty main, default flags': await sizes(compile('empty', [])),
+    'nhooyr.io/websocket': await sizes(nhooyr),
   };
 }

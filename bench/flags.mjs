@@ -6,7 +6,8 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { brotli, output, root } from './build.mjs';
+import { smallestBrotli } from '../web/brotli.mjs';
+import { output, root } from './build.mjs';
 import { Chromium } from './chromium.mjs';
 import { table } from './report.mjs';
 import { start } from './server.mjs';
@@ -63,7 +64,7 @@ for (const [i, name] of names.entries()) {
     execFileSync(process.execPath, [optimize, ...features, ...passes, file, '-o', file]);
   }
   const wasm = readFileSync(file);
-  const compressed = brotli(wasm);
+  const compressed = await smallestBrotli(wasm);
   writeFileSync(`${file}.br`, compressed);
   const counted = execFileSync(process.execPath, [join(root, 'bench/count.mjs'), '--wasm', file], {
     encoding: 'utf8',

@@ -8,8 +8,9 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { smallestBrotli } from './brotli.mjs';
 
 const web = fileURLToPath(new URL('.', import.meta.url));
 const dist = join(web, 'dist');
@@ -86,14 +87,7 @@ for (const file of ['index.html', 'favicon.svg']) {
 }
 
 writeFileSync(join(dist, 'connectsocket.wasm'), wasm);
-const brotli = brotliCompressSync(wasm, {
-  params: {
-    [constants.BROTLI_PARAM_QUALITY]: 11,
-    [constants.BROTLI_PARAM_LGWIN]: 24,
-    [constants.BROTLI_PARAM_SIZE_HINT]: wasm.length,
-    [constants.BROTLI_PARAM_NPOSTFIX]: 2, // distances are often multiples of four: 2 KB less
-  },
-});
+const brotli = await smallestBrotli(wasm);
 const gzip = gzipSync(wasm, { level: 9 });
 writeFileSync(join(dist, 'connectsocket.wasm.br'), brotli);
 writeFileSync(join(dist, 'connectsocket.wasm.gz'), gzip);
