@@ -34,6 +34,29 @@ export interface ConnectOption extends Callbacks<ConnectResult> {
   timeout?: number;
   /** `always` takes the relay even for a call that a browser could make alone. */
   relay?: 'always';
+  /**
+   * Connects anew, as the same task, when the connection is lost or an attempt fails: each is told by one onError, and
+   * each new connection by onOpen. onClose comes when the task gives up, or is closed. Off by default.
+   */
+  reconnect?: boolean | ReconnectOption;
+}
+
+/**
+ * When to connect anew. The pause before an attempt is `minDelay` times `factor` for each attempt in a row, at most
+ * `maxDelay`, less a random part of it up to `jitter`. A connection that lasts 5 s ends the row. While the page is
+ * offline or hidden no attempt is made; codes 1000, 1008 and 4000 to 4999 end them.
+ */
+export interface ReconnectOption {
+  /** Attempts in a row that may fail; without end by default. */
+  retries?: number;
+  /** Milliseconds; 1000 by default. */
+  minDelay?: number;
+  /** Milliseconds; 30000 by default. */
+  maxDelay?: number;
+  /** At least 1; 2 by default. */
+  factor?: number;
+  /** From 0 to 1; by default 1, full jitter: the pause is anything from nothing to the whole. */
+  jitter?: number;
 }
 
 export interface SendOption extends Callbacks {
@@ -64,6 +87,8 @@ export interface OpenResult<P = Profile> {
   /** The upstream's response header through the relay; else the subprotocol, where one was negotiated. */
   header: Record<string, string>;
   profile: P;
+  /** How often the task has connected anew; absent the first time. */
+  reconnected?: number;
 }
 
 export interface MessageResult<T = string | ArrayBuffer> {

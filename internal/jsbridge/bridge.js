@@ -16,6 +16,8 @@ const MESSAGE = 1;
 const ERROR = 2;
 const CLOSE = 3;
 const FAILURE = 4;
+const DUE = 5;
+const STABLE = 6;
 
 const DELIVER = 1;
 const DROP = 2;
@@ -24,14 +26,21 @@ const ABORT = 4;
 const SHED = 5;
 const ASK = 6;
 const ANSWER = 7;
+const RETRY = 8;
+const DIAL = 9;
+
+// The exports of the Go half; without them each is entered by its place here, as enter in bridge_js.go has it.
+const entrances = ['event', 'next', 'listen', 'send', 'state', 'discard', 'evict', 'newest', 'down', 'delay'];
 
 // The layout of a decision, as pack in bridge_js.go makes it.
-const OWN = 1 << 5;
-const GLOBAL = 1 << 6;
-const MORE = 1 << 7;
+const OWN = 1 << 6;
+const GLOBAL = 1 << 7;
+const MORE = 1 << 8;
 
 const RELAY_PROTOCOL = 'connectsocket.relay.v1';
 const HELD_TOO_MUCH = 4008;
+/** The close of a connection that was lost. */
+const abnormal = { code: 1006, reason: '', wasClean: false };
 
 const TASK = Symbol('connectsocket');
 const noop = () => {};
@@ -211,6 +220,30 @@ function readBoolean(option, name) {
   return typeof value === 'boolean' ? value : undefined;
 }
 
+const reconnectNames = ['retries', 'minDelay', 'maxDelay', 'factor', 'jitter'];
+
+/**
+ * Reads how a task is to connect anew: nothing where it is not to, else a number for each name, NaN for a default.
+ * @param {any} option
+ * @returns {number[]}
+ */
+function readReconnect(option) {
+  const reconnect = get(option, 'reconnect') ?? false;
+  if (reconnect === false) return [];
+  if (reconnect !== true && !isObject(reconnect, 'parameter.reconnect')) {
+    throw mismatch('parameter.reconnect', 'Boolean or Object', reconnect);
+  }
+  return reconnectNames.map((name) => {
+    const value = reading(`parameter.reconnect.${name}`, () => reconnect[name]) ?? Number.NaN;
+    if (typeof value !== 'number') throw mismatch(`parameter.reconnect.${name}`, 'Number', value);
+    return value;
+  });
+}
+
+/** Whether an attempt to connect is without sense or need now: nothing reaches the page, or nobody sees it. */
+const isAway = () =>
+  globalThis.navigator?.onLine === false || globalThis.document?.visibilityState === 'hidden';
+
 /**
  * Reads a connectSocket option once, at the call: what its owner does to it later has no effect.
  * @param {any} option
@@ -228,6 +261,8 @@ function readCall(option) {
     relay: undefined,
     /** @type {string[]} */
     protocols: [],
+    /** @type {number[]} */
+    reconnect: [],
     /** What only the relay can send; undefined is not in its JSON. */
     unsendable: {
       /** @type {Record<string, string> | undefined} */
@@ -256,6 +291,7 @@ function readCall(option) {
     if (typeof timeout === 'number') call.timeout = timeout;
     call.relay = get(option, 'relay');
     call.protocols = readProtocols(option);
+    call.reconnect = readReconnect(option);
     call.unsendable.header = readHeader(option);
     call.unsendable.tcpNoDelay = readBoolean(option, 'tcpNoDelay');
     call.unsendable.perMessageDeflate = readBoolean(option, 'perMessageDeflate');
@@ -335,13 +371,15 @@ function createBridge(settings = {}, version = '', begin = noop) {
   const free = [];
   /** @type {Map<number, Connection>} those that the Go half knows, oldest first */
   const connections = new Map();
+  /** @type {Set<Connection>} those that connect anew when the page is back; undefined until there was one */
+  let resting;
   /** @type {Callback[][]} by kind, those of the global functions */
   const globalHandlers = [[], [], [], []];
   /** @type {Array<() => void> | null} calls that wait for the module; null once it runs or has failed */
   let waiting = [];
   /** @type {any} the Go half's functions that take integers */
   let go;
-  /** @type {(name: string, ...args: unknown[]) => any} those that take or return strings */
+  /** @type {Record<string, (...args: unknown[]) => any>} those that take or return strings */
   let door;
   const texts = { notOpen: '', badData: '', notConnected: '', timedOut: '', heldTooMuch: '', badAnswer: '' };
   let failure = ''; // why no call can succeed
@@ -381,11 +419,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
       const c = this[TASK];
       const { protocol } = this;
       const now = Date.now();
-      if (!c.relayed) c.establish();
-      c.post(OPEN, {
-        header: protocol ? { 'Sec-WebSocket-Protocol': protocol } : {},
-        profile: { fetchStart: c.began, connectEnd: now, cost: now - c.began },
-      });
+      const header = protocol ? { 'Sec-WebSocket-Protocol': protocol } : {};
+      const profile = { fetchStart: c.began, connectEnd: now, cost: now - c.began };
+      c.post(OPEN, c.relayed ? undefined : c.establish({ header, profile }));
     },
     message({ data }) {
       this[TASK].post(
@@ -395,13 +431,17 @@ function createBridge(settings = {}, version = '', begin = noop) {
       );
     },
     error() {
+      /** @type {Connection} */
+      const c = this[TASK];
       // WebKit tells of ws: in an https: page by an error alone, of a WebSocket that goes on connecting.
-      this[TASK].post(this.readyState === 0 ? FAILURE : ERROR, this[TASK].lost());
+      if (this.readyState === 0) c.post(FAILURE, c.lost());
+      // Whether a task connects anew depends on the code, which comes with the close.
+      else if (c.uptime === 0) c.post(ERROR, c.lost());
     },
     close({ code, reason, wasClean }) {
       // Engines differ in when an error comes before an unclean close; the Go half lets one through.
-      if (!wasClean) this[TASK].post(ERROR, this[TASK].lost());
-      this[TASK].post(CLOSE, { code, reason, wasClean }, wasClean ? 1 : 0);
+      if (!wasClean) this[TASK].post(ERROR, this[TASK].lost(), code);
+      this[TASK].post(CLOSE, { code, reason, wasClean }, code);
     },
   };
 
@@ -412,7 +452,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
     ws = null;
     opened = false;
     ended = false;
-    limit = 0; // milliseconds that the attempt may take
+    opens = 0; // how often it was
+    limit = 0; // milliseconds that an attempt may take
+    uptime = 0; // and that a connection must last to count as good, where one that is lost is followed by another
     protocol = '';
     errMsg = 'connectSocket:ok';
     began = Date.now();
@@ -478,14 +520,15 @@ function createBridge(settings = {}, version = '', begin = noop) {
 
     /** Lets the Go half judge the call. */
     admit() {
-      const { type, fault, urlType, url, scheme, host, timeout, callbacks } = this.call;
+      const { type, fault, urlType, url, scheme, host, timeout, reconnect, callbacks } = this.call;
       const answer = enter(() =>
-        door('connect', type, fault, urlType, url, scheme, host, timeout, this.relayed),
+        door.connect(type, fault, urlType, url, scheme, host, timeout, this.relayed, ...reconnect),
       );
       if (typeof answer === 'string') return this.refuse(answer);
       if (!Array.isArray(answer)) return this.postpone(new Error('it answers no more'));
-      const [id, limit] = answer;
+      const [id, limit, uptime] = answer;
       this.limit = limit;
+      this.uptime = uptime;
       try {
         if (!this.ws) this.open();
       } catch (error) {
@@ -493,14 +536,13 @@ function createBridge(settings = {}, version = '', begin = noop) {
         return this.refuse(`connectSocket:fail ${describe(error)}`);
       }
       enter(() => {
-        for (let old = go.evict(); old !== 0; old = go.evict()) connections.get(old)?.ws.close(1000);
+        for (let old = go.evict(); old !== 0; old = go.evict()) connections.get(old)?.leave(1000);
         for (let kind = OPEN; kind <= CLOSE; kind++) if (this.handlers[kind].length > 0) go.listen(id, kind);
       });
       if (!go) return this.postpone();
       this.id = id;
       connections.set(id, this);
-      const expire = () => this.post(FAILURE, { errMsg: texts.timedOut });
-      if (!this.opened) this.timer = setTimeout(expire, this.began + limit - Date.now());
+      this.watch();
       if (this.unsendable && !this.relayed && !warned) {
         warned = true;
         console.warn(
@@ -563,27 +605,74 @@ function createBridge(settings = {}, version = '', begin = noop) {
      */
     tellEnd(errMsg) {
       this.late[ERROR].push({ errMsg });
-      this.late[CLOSE].push({ code: 1006, reason: '', wasClean: false });
+      this.late[CLOSE].push({ ...abnormal });
       this.schedule();
     }
 
     over() {
       this.ended = true;
       clearTimeout(this.timer);
+      resting?.delete(this);
       connections.delete(this.id);
     }
 
     /** What onError tells where the browser gives no reason. */
-    lost() {
-      return {
-        errMsg: `connectSocket:fail WebSocket connection to "${this.call.url}" ${this.opened ? 'was lost' : 'failed'}`,
-      };
+    lost(how = this.opened ? 'was lost' : 'failed') {
+      return { errMsg: `connectSocket:fail WebSocket connection to "${this.call.url}" ${how}` };
     }
 
-    /** Notes that the connection is open, through the relay to its upstream. */
-    establish() {
+    /**
+     * Notes that the connection is open, through the relay to its upstream.
+     * @param {object} payload of its event
+     */
+    establish(payload) {
       this.opened = true;
+      this.watch();
+      return this.opens++ > 0 ? { ...payload, reconnected: this.opens - 1 } : payload;
+    }
+
+    /** Starts the timer of an attempt that may take too long, or of a connection that may not last. */
+    watch() {
+      if (!this.opened) {
+        const expire = () => this.post(FAILURE, { errMsg: texts.timedOut });
+        this.wait(expire, this.began + this.limit - Date.now());
+      } else if (this.uptime > 0) {
+        this.wait(() => this.submit(STABLE), this.uptime);
+      } else {
+        clearTimeout(this.timer);
+      }
+    }
+
+    /**
+     * Starts the task's one timer.
+     * @param {() => void} f
+     * @param {number} [ms]
+     */
+    wait(f, ms) {
       clearTimeout(this.timer);
+      this.timer = setTimeout(f, ms);
+    }
+
+    /** Connects anew, when the page is there to see it. */
+    retry() {
+      if (!isAway()) return this.submit(DUE);
+      if (!resting) {
+        resting = new Set();
+        addEventListener('online', comeBack);
+        globalThis.document?.addEventListener('visibilitychange', comeBack);
+      }
+      resting.add(this);
+    }
+
+    /**
+     * Closes the WebSocket, as the user or the limit wants it.
+     * @param {number} code
+     * @param {string} [reason]
+     */
+    leave(code, reason) {
+      this.ws.close(code, reason);
+      // Between two attempts nothing tells of the close.
+      if (go.down(this.id)) this.wait(() => this.submit(CLOSE, { ...abnormal }, abnormal.code));
     }
 
     /**
@@ -600,8 +689,8 @@ function createBridge(settings = {}, version = '', begin = noop) {
     /**
      * Posts an event to the Go half and carries out what it decides.
      * @param {number} kind
-     * @param {unknown} payload
-     * @param {number} [size]
+     * @param {unknown} [payload]
+     * @param {number} [size] of a message, or the code of a close
      */
     submit(kind, payload, size = 0) {
       if (this.ended) return;
@@ -634,9 +723,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
 
     /** @param {number} decision */
     act(decision) {
-      const kind = (decision >> 3) & 3;
-      const slot = decision >> 8;
-      switch (decision & 7) {
+      const kind = (decision >> 4) & 3;
+      const slot = decision >> 9;
+      switch (decision & 15) {
         case DELIVER: {
           const payload = take(slot);
           if (kind === CLOSE) this.over();
@@ -655,10 +744,13 @@ function createBridge(settings = {}, version = '', begin = noop) {
             replayNewest();
           }
           return;
-        case ABORT:
+        case ABORT: {
+          const payload = take(slot);
           this.detach();
-          this.submit(CLOSE, { code: 1006, reason: '', wasClean: false });
+          this.submit(ERROR, payload, abnormal.code);
+          this.submit(CLOSE, { ...abnormal }, abnormal.code);
           return;
+        }
         case SHED:
           take(slot);
           this.submit(ERROR, { errMsg: texts.heldTooMuch });
@@ -672,6 +764,25 @@ function createBridge(settings = {}, version = '', begin = noop) {
         }
         case ANSWER:
           this.answered(take(slot).data);
+          return;
+        case RETRY: {
+          const { code, reason, wasClean } = take(slot);
+          this.opened = false;
+          this.wait(() => this.retry(), go.delay(this.id, (Math.random() * 2 ** 31) | 0));
+          // An unclean close has had its error.
+          if (wasClean) this.submit(ERROR, this.lost(`was closed with ${code} ${reason}`.trim()));
+          return;
+        }
+        case DIAL:
+          take(slot);
+          this.began = Date.now();
+          this.protocol = '';
+          try {
+            this.open();
+            this.watch();
+          } catch (error) {
+            this.submit(FAILURE, { errMsg: `connectSocket:fail ${describe(error)}` });
+          }
       }
     }
 
@@ -688,8 +799,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
       if (answer?.open) {
         const { protocol = '', header = {}, profile = {} } = answer;
         this.protocol = protocol;
-        this.establish();
-        this.submit(OPEN, { header, profile });
+        this.submit(OPEN, this.establish({ header, profile }));
       } else {
         const errMsg = answer?.errMsg;
         this.submit(FAILURE, { errMsg: typeof errMsg === 'string' ? errMsg : texts.badAnswer });
@@ -786,12 +896,10 @@ function createBridge(settings = {}, version = '', begin = noop) {
         reason = '';
       }
       if (!this.ended) {
-        const answer = enter(() =>
-          door('close', this.id, fault, code, new TextEncoder().encode(reason).length),
-        );
+        const answer = enter(() => door.close(this.id, fault, code, new TextEncoder().encode(reason).length));
         if (typeof answer === 'string') return outcome(callbacks, false, answer);
         if (answer) {
-          this.ws.close(code, reason);
+          this.leave(code, reason);
           replayNewest();
         }
       }
@@ -803,8 +911,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
       if (this.id === 0) return 0;
       const { readyState } = this.ws;
       const state = enter(() => go.state(this.id));
-      // The WebSocket knows first that the peer is closing; that it is open says nothing of a relay's upstream.
-      return readyState > 1 ? Math.max(readyState, state) : state;
+      // The WebSocket knows first that the peer is closing; that it is open says nothing of a relay's upstream, and that
+      // it is closed nothing of the next one.
+      return readyState > 1 && !enter(() => go.down(this.id)) ? Math.max(readyState, state) : state;
     }
   }
 
@@ -845,8 +954,16 @@ function createBridge(settings = {}, version = '', begin = noop) {
     for (const c of live) c.end(errMsg);
     if (live.length > 0) {
       callAll(globalHandlers[ERROR], { errMsg });
-      callAll(globalHandlers[CLOSE], { code: 1006, reason: '', wasClean: false });
+      callAll(globalHandlers[CLOSE], { ...abnormal });
     }
+  }
+
+  /** Connects anew those that have waited for the page. */
+  function comeBack() {
+    if (isAway()) return;
+    const back = [...(resting ?? [])];
+    resting?.clear();
+    for (const c of back) c.submit(DUE);
   }
 
   /** Settles what waited for the module. */
@@ -1057,17 +1174,20 @@ function createBridge(settings = {}, version = '', begin = noop) {
     /**
      * Called by the Go half once, when it can be entered.
      * @param {string} itsVersion
-     * @param {(name: string, ...args: unknown[]) => any} itsDoor
+     * @param {(number: number, ...args: number[]) => any} entrance
+     * @param {(...args: unknown[]) => void} configure
+     * @param {(...args: unknown[]) => any} connect
+     * @param {(...args: unknown[]) => any} close
      * @param {string[]} itsTexts
      */
-    start(itsVersion, itsDoor, ...itsTexts) {
+    start(itsVersion, entrance, configure, connect, close, ...itsTexts) {
       if (version && itsVersion !== version) {
         fail(new Error(`the module is of version ${itsVersion || 'unknown'}, the script of ${version}`));
         return;
       }
-      door = itsDoor;
-      // Without the exports every function is entered by the door.
-      go = bridge.exports ?? new Proxy({}, { get: (_, name) => door.bind(undefined, String(name)) });
+      door = { configure, connect, close };
+      go =
+        bridge.exports ?? Object.fromEntries(entrances.map((name, i) => [name, entrance.bind(undefined, i)]));
       [texts.notOpen, texts.badData, texts.notConnected, texts.timedOut, texts.heldTooMuch, texts.badAnswer] =
         itsTexts;
       globalThis.connectSocket = /** @type {any} */ (connectSocket);
@@ -1076,8 +1196,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
       queueMicrotask(() => {
         const { maxSockets = 0, onLimit, maxHeldBytes = 0, maxHeldMessages = 0, domains = [] } = settings;
         enter(() => {
-          door(
-            'configure',
+          door.configure(
             lastId,
             maxSockets,
             onLimit === 'replace',

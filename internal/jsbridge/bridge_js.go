@@ -34,52 +34,45 @@ func Start() {
 	if bridge.IsUndefined() {
 		panic("connectsocket: connectsocket.bridge.js is to be loaded before the module")
 	}
-	bridge.Get("start").Invoke(version, js.FuncOf(enter),
+	bridge.Get("start").Invoke(version, js.FuncOf(enter), js.FuncOf(configure), js.FuncOf(connect), js.FuncOf(closeTask),
 		task.NotOpen, task.BadData, task.NotConnected, task.TimedOut, task.HeldTooMuch, task.BadAnswer)
 }
 
-// enter is the door without exports, and the only one for what takes or
-// returns strings, which no message does. The first argument is the name of
-// the function, the others are its own.
+// enter is the door without exports. Its first argument is the number of the
+// function in bridge.js's list of entrances, the others are the function's.
 func enter(_ js.Value, args []js.Value) any {
-	name, args := args[0].String(), args[1:]
-	switch name {
-	case "configure":
-		configure(args)
-		return nil
-	case "connect":
-		return connect(args)
-	case "close":
-		return closeTask(args)
-	}
-	var n [5]int32
+	var n [6]int32
 	for i, arg := range args {
 		n[i] = int32(arg.Int())
 	}
-	switch name {
-	case "event":
-		return event(n[0], n[1], n[2], n[3], n[4])
-	case "next":
-		return next(n[0])
-	case "listen":
-		listen(n[0], n[1])
-	case "send":
-		return send(n[0], n[1])
-	case "state":
-		return state(n[0])
-	case "discard":
-		discard(n[0])
-	case "evict":
+	switch n[0] {
+	case 0:
+		return event(n[1], n[2], n[3], n[4], n[5])
+	case 1:
+		return next(n[1])
+	case 2:
+		listen(n[1], n[2])
+	case 3:
+		return send(n[1], n[2])
+	case 4:
+		return state(n[1])
+	case 5:
+		discard(n[1])
+	case 6:
 		return evict()
-	case "newest":
+	case 7:
 		return newest()
+	case 8:
+		return down(n[1])
+	case 9:
+		return delay(n[1], n[2])
 	}
 	return nil
 }
 
 // configure creates the set: with the last id of a module that has died, with
 // the limits that bridge.js was given, and the domains behind them.
-func configure(args []js.Value) {
+func configure(_ js.Value, args []js.Value) any {
 	l := task.Limits{
 		MaxSockets:      args[1].Int(),
 		Replace:         args[2].Bool(),
@@ -90,6 +83,7 @@ func configure(args []js.Value) {
 		l.Domains = append(l.Domains, domain.String())
 	}
 	set = task.NewSet(l, int32(args[0].Int()))
+	return nil
 }
 
 // event posts an event on its task's channel and, unless busy is 1, drains the
@@ -121,10 +115,16 @@ func evict() int32 { return set.Evict() }
 //go:wasmexport newest
 func newest() int32 { return set.Newest() }
 
+//go:wasmexport down
+func down(id int32) int32 { return bit(set.Down(id)) }
+
+//go:wasmexport delay
+func delay(id, chance int32) int32 { return set.Delay(id, chance) }
+
 // connect answers what bridge.js read of a connectSocket option with the
-// task's id and timeout, or with the errMsg of a refusal.
-func connect(args []js.Value) any {
-	a, err := set.Connect(task.Call{
+// task's admission, or with the errMsg of a refusal.
+func connect(_ js.Value, args []js.Value) any {
+	c := task.Call{
 		Type:    args[0].String(),
 		Fault:   args[1].String(),
 		URLType: args[2].String(),
@@ -133,16 +133,26 @@ func connect(args []js.Value) any {
 		Host:    args[5].String(),
 		Timeout: args[6].Float(),
 		Relayed: args[7].Bool(),
-	})
+	}
+	if len(args) > 8 {
+		c.Reconnect = &task.Reconnect{
+			Retries:  args[8].Float(),
+			MinDelay: args[9].Float(),
+			MaxDelay: args[10].Float(),
+			Factor:   args[11].Float(),
+			Jitter:   args[12].Float(),
+		}
+	}
+	a, err := set.Connect(c)
 	if err != nil {
 		return err.Error()
 	}
-	return []any{a.ID, a.Timeout}
+	return []any{a.ID, a.Timeout, a.Uptime}
 }
 
 // closeTask answers a close with whether to close the WebSocket, or with the
 // errMsg of a refusal.
-func closeTask(args []js.Value) any {
+func closeTask(_ js.Value, args []js.Value) any {
 	closing, err := set.Close(int32(args[0].Int()), task.CloseCall{
 		Fault:       args[1].String(),
 		Code:        args[2].Float(),
@@ -156,7 +166,7 @@ func closeTask(args []js.Value) any {
 
 // pack puts a decision into the integer that act in bridge.js takes apart.
 func pack(d task.Decision) int32 {
-	return int32(d.Verb) | int32(d.Kind)<<3 | bit(d.Own)<<5 | bit(d.Global)<<6 | bit(d.More)<<7 | d.Slot<<8
+	return int32(d.Verb) | int32(d.Kind)<<4 | bit(d.Own)<<6 | bit(d.Global)<<7 | bit(d.More)<<8 | d.Slot<<9
 }
 
 func bit(b bool) int32 {

@@ -75,15 +75,16 @@ func TestModuleThatBreaksOff(t *testing.T) {
 				accepted = "rejected " + died
 			}
 			expect(t, newPage(t, ""), `
-				const door = (name) => {
+				const door = (name) => () => {
 					if (name === '`+c.function+`') throw new WebAssembly.RuntimeError('unreachable');
-					return { connect: [1, 60000], close: true }[name] ?? 0;
+					return { connect: [1, 60000, 0], close: true }[name] ?? 0;
 				};
 				const broken = createBridge();
+				broken.exports = new Proxy({}, { get: (_, name) => door(name) });
 				const task = broken.family.connectSocket({ url: echo() });
 				const ended = watch(task);
 				task.then(note('resolved'), note('rejected'));
-				broken.start('', door);
+				broken.start('', null, ...['configure', 'connect', 'close'].map(door));
 				await outcome(task);
 				`+c.use+`;
 				await ended;

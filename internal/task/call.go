@@ -30,6 +30,8 @@ type Call struct {
 	// Relayed says that the WebSocket leads to the relay: it is configured, and
 	// the call has an option that a browser alone cannot honour.
 	Relayed bool
+	// Reconnect where the call asks for it.
+	Reconnect *Reconnect
 }
 
 // Admission is what an accepted call gets.
@@ -37,6 +39,9 @@ type Admission struct {
 	ID int32
 	// Timeout in whole milliseconds after which the host posts a [Failure].
 	Timeout int32
+	// Uptime in milliseconds after which the host posts a [Stable], each time that
+	// the task is open; 0 where it does not reconnect.
+	Uptime int32
 }
 
 const parameterError = "connectSocket:fail parameter error: "
@@ -53,6 +58,8 @@ func (c *Call) check(domains []string) error {
 		return Refusal(`connectSocket:fail invalid url "` + c.URL + `"`)
 	case len(domains) > 0 && !slices.Contains(domains, c.Scheme+"//"+c.Host):
 		return Refusal("connectSocket:fail url not in domain list")
+	case c.Reconnect != nil:
+		return c.Reconnect.check()
 	}
 	return nil
 }

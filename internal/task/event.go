@@ -10,14 +10,21 @@ const (
 	// Message tells of one message; Size is its length in bytes (a text's in
 	// UTF-16 units).
 	Message
-	// Error tells that something failed. Of several only the first is delivered.
+	// Error tells that something failed. Of several only the first is delivered,
+	// of each connection where the task reconnects. Size is the close code, where
+	// it is known to be about a connection that has closed.
 	Error
-	// Close tells that the connection is gone. It is the last event of a task.
+	// Close tells that the connection is gone; Size is the close code. It is the
+	// last event of a task, but for one that reconnects.
 	Close
 	// Failure tells that the attempt to connect has failed for a reason the
-	// host knows and the WebSocket does not: its payload is delivered as an
-	// Error and the attempt is aborted. Once open it is dropped.
+	// host knows and the WebSocket does not: the attempt is aborted. Once open
+	// it is dropped.
 	Failure
+	// Due tells that the [Set.Delay] of a Retry is over.
+	Due
+	// Stable tells that the connection has lasted for the Uptime of an Admission.
+	Stable
 
 	handled = Failure // how many kinds have handlers
 )
@@ -47,7 +54,7 @@ const (
 	// is forgotten here. The slot is free then.
 	Keep
 	// Abort the attempt: take the listeners off the WebSocket, close it, and
-	// post a Close of code 1006.
+	// post the slot's payload as an Error and a Close, both of code 1006.
 	Abort
 	// Shed: drop the slot's payload, which exceeds what may be held without a
 	// handler, close the WebSocket with 4008 and post an Error that says so.
@@ -56,6 +63,12 @@ const (
 	Ask
 	// Answer: the slot has the relay's answer; post an Open or a Failure.
 	Answer
+	// Retry: let go of the WebSocket, post an Error where none has told of this
+	// close, and post a Due after [Set.Delay]. The slot has the close's payload;
+	// it is free then.
+	Retry
+	// Dial: open a new WebSocket; the slot is free then.
+	Dial
 )
 
 // Decision is what the host is to do about one event.

@@ -1,6 +1,9 @@
 package task
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
 // host plays bridge.js: it keeps payloads in slots, carries out decisions, and
 // calls handlers, which may call back in.
@@ -13,16 +16,19 @@ type host struct {
 	global  [handled]bool
 	handler func(*conn, *payload) // runs within every delivery to a handler
 	byWhole []*payload            // delivered to the global handlers
+	now     int64                 // the clock, in milliseconds
+	chance  func() int32          // what is left to it; the shortest delay by default
 }
 
 // payload is something posted, and what became of it.
 type payload struct {
 	kind      Kind
 	n         int // of its kind, in order of posting
+	clean     bool
 	delivered int // times, to the task's own handlers
 	global    int // times, to the global ones
 	dropped   int
-	relay     int // of the handshake with the relay
+	carried   int // out by the host alone: of a handshake with the relay, a failed attempt, a retry, a timer
 }
 
 // conn is the host's side of one task.
@@ -30,7 +36,7 @@ type conn struct {
 	id       int32
 	ws       State // of the WebSocket
 	listens  [handled]bool
-	posted   [handled]int
+	posted   [Stable + 1]int
 	all      []*payload
 	seen     []*payload // delivered to the task's own handlers, in order
 	kept     []*payload
@@ -43,21 +49,27 @@ type conn struct {
 	aborted  bool
 	asked    bool
 	answers  []*payload
+
+	uptime int64   // of its admission
+	timer  Kind    // what is posted
+	at     int64   // and when; 0 for never
+	delays []int32 // before each attempt to connect anew
+	dials  int
 }
 
-func newHost(t testing.TB, l Limits) *host { return &host{t: t, set: NewSet(l, 0)} }
+func newHost(t testing.TB, l Limits) *host {
+	return &host{t: t, set: NewSet(l, 0), chance: func() int32 { return math.MaxInt32 }}
+}
 
 func (h *host) connect(c Call) (*conn, error) {
 	a, err := h.set.Connect(c)
 	if err != nil {
 		return nil, err
 	}
-	conn := &conn{id: a.ID}
+	conn := &conn{id: a.ID, uptime: int64(a.Uptime)}
 	h.conns = append(h.conns, conn)
 	for id := h.set.Evict(); id != 0; id = h.set.Evict() {
-		old := h.conn(id)
-		old.left = true
-		old.closing()
+		h.leave(h.conn(id))
 	}
 	return conn, nil
 }
@@ -70,6 +82,28 @@ func (h *host) conn(id int32) *conn {
 	}
 	h.t.Fatalf("no task %d", id)
 	return nil
+}
+
+// leave is the host's part of a close by the user or the limit.
+func (h *host) leave(c *conn) {
+	c.left = true
+	c.closing()
+	if h.set.Down(c.id) {
+		c.wait(Close, h.now)
+	}
+}
+
+func (c *conn) wait(k Kind, at int64) { c.timer, c.at = k, at+1 }
+
+// advance moves the clock, and posts what is due by then.
+func (h *host) advance(ms int64) {
+	h.now += ms
+	for _, c := range h.conns {
+		if c.at > 0 && c.at <= h.now+1 && !c.over {
+			c.at = 0
+			h.post(c, c.timer, 0)
+		}
+	}
 }
 
 func (c *conn) closing() {
@@ -106,8 +140,8 @@ func (h *host) post(c *conn, kind Kind, size int32) {
 	if c.over {
 		return
 	}
-	p := &payload{kind: kind, n: c.posted[min(kind, Close)]}
-	c.posted[min(kind, Close)]++
+	p := &payload{kind: kind, n: c.posted[kind], clean: kind == Close && size != 1006}
+	c.posted[kind]++
 	c.all = append(c.all, p)
 	e := Event{Kind: kind, Slot: h.put(p), Size: size}
 	if c.busy {
@@ -160,26 +194,49 @@ func (h *host) act(c *conn, d Decision) {
 		c.kept = append(c.kept, h.take(d.Slot))
 		c.over = c.over || d.Kind == Close
 	case Abort:
+		h.take(d.Slot).carried++
 		c.aborted, c.detached, c.ws = true, true, Closed
-		h.post(c, Close, 0)
+		h.post(c, Error, 1006)
+		h.post(c, Close, 1006)
 	case Shed:
 		h.take(d.Slot).dropped++
 		c.shed = true
 		h.post(c, Error, 0)
 		c.closing()
 	case Ask:
-		h.take(d.Slot).relay++
+		h.take(d.Slot).carried++
 		c.asked = true
 	case Answer:
 		p := h.take(d.Slot)
-		p.relay++
+		p.carried++
 		c.answers = append(c.answers, p)
 		if c.id%3 == 0 {
 			h.post(c, Failure, 0)
 		} else {
-			h.post(c, Open, 0)
+			h.open(c)
 		}
+	case Retry:
+		p := h.take(d.Slot)
+		p.carried++
+		delay := h.set.Delay(c.id, h.chance())
+		c.delays = append(c.delays, delay)
+		c.wait(Due, h.now+int64(delay))
+		if p.clean {
+			h.post(c, Error, 0)
+		}
+	case Dial:
+		h.take(d.Slot).carried++
+		c.ws, c.detached = Connecting, false
+		c.dials++
 	}
+}
+
+// open posts an Open that is not the relay's own.
+func (h *host) open(c *conn) {
+	if c.uptime > 0 {
+		c.wait(Stable, h.now+c.uptime)
+	}
+	h.post(c, Open, 0)
 }
 
 // listen registers a handler, and replays as the microtask would.
@@ -190,7 +247,7 @@ func (h *host) listen(c *conn, k Kind) {
 	c.listens[k] = true
 	if c.over { // from the task's own object
 		for i := 0; i < len(c.kept); {
-			if p := c.kept[i]; c.listens[p.kindSeen()] {
+			if p := c.kept[i]; c.listens[p.kind] {
 				c.kept = append(c.kept[:i], c.kept[i+1:]...)
 				p.delivered++
 				c.seen = append(c.seen, p)
@@ -202,14 +259,6 @@ func (h *host) listen(c *conn, k Kind) {
 	}
 	h.set.Listen(c.id, k)
 	h.replay(c)
-}
-
-// kindSeen is the kind of handler that is for p: a Failure is told as an Error.
-func (p *payload) kindSeen() Kind {
-	if p.kind == Failure {
-		return Error
-	}
-	return p.kind
 }
 
 func (h *host) listenGlobally(k Kind) {
@@ -233,8 +282,7 @@ func (h *host) replay(c *conn) {
 func (h *host) close(c *conn, code float64) error {
 	closing, err := h.set.Close(c.id, CloseCall{Code: code})
 	if err == nil && closing {
-		c.left = true
-		c.closing()
+		h.leave(c)
 	}
 	return err
 }
@@ -244,7 +292,7 @@ func (h *host) close(c *conn, code float64) error {
 func (h *host) wsOpen(c *conn) {
 	if !c.detached && c.ws == Connecting {
 		c.ws = Opened
-		h.post(c, Open, 0)
+		h.open(c)
 	}
 }
 
@@ -255,12 +303,20 @@ func (h *host) wsMessage(c *conn, size int32) {
 }
 
 func (h *host) wsClose(c *conn, clean bool) {
+	if clean {
+		h.wsCloseWith(c, 1000, true)
+	} else {
+		h.wsCloseWith(c, 1006, false)
+	}
+}
+
+func (h *host) wsCloseWith(c *conn, code int32, clean bool) {
 	if c.detached || c.ws == Closed {
 		return
 	}
 	c.ws = Closed
 	if !clean {
-		h.post(c, Error, 0)
+		h.post(c, Error, code)
 	}
-	h.post(c, Close, 0)
+	h.post(c, Close, code)
 }

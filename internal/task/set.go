@@ -58,9 +58,14 @@ func (s *Set) Connect(c Call) (Admission, error) {
 	}
 	s.last++
 	t := &task{id: s.last, set: s, events: make(chan Event, backlog), relayed: c.Relayed}
+	a := Admission{ID: t.id, Timeout: timeout(c.Timeout)}
+	if c.Reconnect != nil {
+		t.backoff = newBackoff(*c.Reconnect)
+		a.Uptime = uptime
+	}
 	s.tasks = append(s.tasks, t)
 	s.live = append(s.live, t)
-	return Admission{ID: t.id, Timeout: timeout(c.Timeout)}, nil
+	return a, nil
 }
 
 // Discard forgets a task whose WebSocket could not be created; its slot is free.

@@ -26,7 +26,7 @@ func connected(t testing.TB, l Limits) (*host, *conn) {
 func (c *conn) kinds() []Kind {
 	var kinds []Kind
 	for _, p := range c.seen {
-		kinds = append(kinds, p.kindSeen())
+		kinds = append(kinds, p.kind)
 	}
 	return kinds
 }

@@ -30,10 +30,12 @@ type task struct {
 	order   uint32         // of the next held event
 	bytes   int            // held in messages
 
+	backoff *backoff // of a task that reconnects
+
 	relayed   bool // the WebSocket leads to the relay
 	asked     bool // and the request has been sent
 	abandoned bool // closed by the user while connecting
-	failed    bool // an Error has been accepted
+	failed    bool // an Error has been accepted, of this connection
 	shed      bool // too much was held; later messages are dropped
 }
 
@@ -144,17 +146,31 @@ func (t *task) judge(e Event) Decision {
 		if t.abandoned || t.failed {
 			break
 		}
+		if e.Size != 0 {
+			t.lose(e.Size) // its handlers see a task that connects
+		}
 		t.failed = true
 		return t.accept(e)
 	case Failure:
 		if t.state != Connecting || t.failed {
 			break
 		}
-		t.failed = true
-		e.Kind = Error
-		t.hold(e)
-		return Decision{Verb: Abort}
+		return Decision{Verb: Abort, Slot: e.Slot}
+	case Due:
+		if t.state != Connecting || !t.down() {
+			break
+		}
+		t.backoff.down = false
+		t.failed = false
+		return Decision{Verb: Dial, Slot: e.Slot}
+	case Stable:
+		if t.state == Opened && t.backoff != nil {
+			t.backoff.reset()
+		}
 	case Close:
+		if t.lose(e.Size) {
+			return Decision{Verb: Retry, Slot: e.Slot}
+		}
 		t.state = Closed
 		t.set.releaseSlot(t)
 		t.hold(e) // behind all that is held, so that next lets go of that first
@@ -166,11 +182,19 @@ func (t *task) judge(e Event) Decision {
 // accept delivers e, or holds it where its kind has no handler. next judges
 // only when nothing held is wanted, so delivering now keeps the order.
 func (t *task) accept(e Event) Decision {
-	if !t.wants(e.Kind) {
+	if t.wants(e.Kind) {
+		return t.deliver(e)
+	}
+	q := &t.held[e.Kind]
+	if e.Kind == Message || q.len() == 0 {
 		t.hold(e)
 		return Decision{}
 	}
-	return t.deliver(e)
+	// Of a task that connects anew and again: the newest tells enough.
+	old := q.pop()
+	t.waiting--
+	t.hold(e)
+	return Decision{Verb: Drop, Slot: old.Slot}
 }
 
 func (t *task) deliver(e Event) Decision {
