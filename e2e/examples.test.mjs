@@ -23,6 +23,7 @@ const logs = {
   'module.html': ['3', 'closed 1000'],
   'worker.html': ['from a worker'],
   'wx.html': ['as in WeChat', 'closed 1000'],
+  'reconnect.html': ['subscribe, 0 times again', 'closed 1000'],
   'header.html': ['websocket true', 'closed 1000'],
 };
 

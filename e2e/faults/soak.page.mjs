@@ -71,7 +71,7 @@ export function soakPage() {
   });
 
   /**
-   * Exchanges messages on one task at a time, connecting anew whenever it is lost, until as many were answered.
+   * Exchanges messages on one task, which connects anew whenever it is lost, until as many were answered.
    *
    * @param {Option} option
    * @param {number} messages
@@ -81,40 +81,42 @@ export function soakPage() {
     const lane = { answered: 0, lost: 0, connections: 0 };
     page.lanes.push(lane);
     return new Promise((resolve) => {
-      const connect = () => {
-        let [sent, answered, closes, errors] = [0, 0, 0, 0];
-        const task = connectSocket({ ...option, timeout: 2000, fail: ({ errMsg }) => wrong.push(errMsg) });
-        const fill = () => {
-          while (sent - answered < windowSize && lane.answered + sent - answered < messages) {
-            task.send({ data: message(sent++, text) });
-          }
-        };
-        task.onOpen(() => {
-          lane.connections++;
-          fill();
-        });
-        task.onMessage(({ data }) => {
-          const why = fault(data, answered++, text);
-          if (why || answered > sent || closes > 0) wrong.push(why || 'a message that answers none');
-          if (++lane.answered === messages) task.close({ code: 3000 });
-          else if (sent - answered <= windowSize / 2) fill();
-        });
-        task.onError(() => {
-          if (++errors > 1 || closes > 0) wrong.push('an error too many');
-        });
-        task.onClose(({ code, wasClean }) => {
-          if (++closes > 1) wrong.push('closed twice');
-          lane.lost += sent - answered;
-          if (lane.answered < messages) {
-            // Full jitter, so that lanes which were lost together do not come back together.
-            setTimeout(connect, Math.random() * 200);
-          } else {
-            if (!wasClean || code !== 3000) wrong.push(`closed with ${code} at the end`);
-            resolve(undefined);
-          }
-        });
+      let [sent, answered, closes] = [0, 0, 0]; // of this connection
+      let down = true;
+      const reconnect = { minDelay: 200, maxDelay: 1000 };
+      const task = connectSocket({
+        ...{ ...option, reconnect, timeout: 2000 },
+        fail: ({ errMsg }) => wrong.push(errMsg),
+      });
+      const fill = () => {
+        while (sent - answered < windowSize && lane.answered + sent - answered < messages) {
+          task.send({ data: message(sent++, text) });
+        }
       };
-      connect();
+      task.onOpen(({ reconnected = 0 }) => {
+        if (!down || reconnected !== lane.connections) wrong.push(`open again as number ${reconnected}`);
+        down = false;
+        lane.connections++;
+        [sent, answered] = [0, 0];
+        fill();
+      });
+      task.onMessage(({ data }) => {
+        const why = fault(data, answered++, text);
+        if (why || down || answered > sent || closes > 0) wrong.push(why || 'a message that answers none');
+        if (++lane.answered === messages) task.close({ code: 3000 });
+        else if (sent - answered <= windowSize / 2) fill();
+      });
+      task.onError(({ errMsg }) => {
+        if (closes > 0) wrong.push('an error after the close');
+        if (lane.answered < messages && task.readyState !== 0) wrong.push(`gave up: ${errMsg}`);
+        if (!down) lane.lost += sent - answered;
+        down = true;
+      });
+      task.onClose(({ code }) => {
+        if (++closes > 1) wrong.push('closed twice');
+        if (lane.answered < messages || (code !== 3000 && !down)) wrong.push(`closed with ${code}`);
+        resolve(undefined);
+      });
     });
   };
 
