@@ -44,7 +44,9 @@ const sizes = async (data) => ({
 export async function buildAll() {
   rmSync(output, { recursive: true, force: true });
   mkdirSync(output, { recursive: true });
-  execFileSync('go', ['build', '-o', `${output}/`, './bench/server', './bench/ceiling'], { cwd: root });
+  execFileSync('go', ['build', '-o', `${output}/`, './bench/server', './bench/ceiling', './cmd/relay'], {
+    cwd: root,
+  });
   cpSync(join(root, 'web/dist'), output, { recursive: true });
   cpSync(join(root, 'bench/page/index.html'), join(output, 'index.html'));
   cpSync(join(root, 'bench/page/start'), join(output, 'start'), { recursive: true });

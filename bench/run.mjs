@@ -1,7 +1,7 @@
 /**
  * `make bench`: measures connectSocket and its peers beside the bare WebSocket, all in one run, and writes
  * bench/results. Options: --short for fewer rounds and measures, --rounds N, --only REGEXP for some rows,
- * --engine NAME for the short form in another engine, --relay URL of a relay that allows this server.
+ * --parts LIST of messages, start and memory, --engine NAME for the short form in another engine.
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { buildAll, output } from './build.mjs';
 import { Chromium } from './chromium.mjs';
 import { measureMemory } from './memory.mjs';
 import { report } from './report.mjs';
-import { start } from './server.mjs';
+import { start, startRelay } from './server.mjs';
 import { measureStart } from './start.mjs';
 import { steps } from './steps.mjs';
 
@@ -22,13 +22,12 @@ const { values: args } = parseArgs({
     only: { type: 'string', default: '' },
     parts: { type: 'string', default: 'messages,start,memory' },
     engine: { type: 'string', default: 'chromium' },
-    relay: { type: 'string' },
   },
 });
 const short = args.short || args.engine !== 'chromium';
 const rounds = Number(args.rounds ?? (args.short ? 3 : 9));
 const parts = args.parts.split(',');
-const names = ['bare', 'taro', 'uni', 'nhooyr', 'connectsocket', ...(args.relay ? ['relayed'] : [])];
+const names = ['bare', 'taro', 'uni', 'nhooyr', 'connectsocket', 'relayed'];
 
 /** @param {string} text */
 const progress = (text) => process.stderr.write(`${text}\n`);
@@ -37,6 +36,7 @@ progress('build');
 const bytes = await buildAll();
 const server = await start(join(output, 'server'), ['-dir', output]);
 const origins = JSON.parse(server.line);
+const relay = await startRelay(join(output, 'relay'), origins.loopback);
 const ceiling = JSON.parse(execFileSync(join(output, 'ceiling'), [origins.loopback], { encoding: 'utf8' }));
 
 /** @type {import('./report.mjs').Results} */
@@ -68,6 +68,7 @@ async function measureMessages(
       let line = '';
       for (let turn = 0; turn < names.length; turn++) {
         const i = (turn + round) % names.length;
+        if (name === 'fake' && names[i] === 'relayed') continue; // that is a socket without a relay
         const page = pages[i];
         const before = await page.metrics?.();
         const result = await page.evaluate(`measure(${JSON.stringify(name)}, ${JSON.stringify(option)})`);
@@ -84,8 +85,10 @@ async function measureMessages(
 
 /** @param {string} name */
 const pageURL = (name) => {
-  const query = new URLSearchParams({ contestant: name, ...(args.relay && { relay: args.relay }) });
-  return `http://${name}.${origins.loopback}/index.html?${query}`; // a process for each
+  const query = new URLSearchParams({ contestant: name, relay: relay.url });
+  // A site is a process. The relay's resolver may not know the hosts below localhost.
+  const host = name === 'relayed' ? origins.loopback : `${name}.${origins.loopback}`;
+  return `http://${host}/index.html?${query}`;
 };
 
 if (args.engine === 'chromium') {
@@ -122,5 +125,6 @@ if (args.engine === 'chromium') {
   await engine.close();
 }
 server.stop();
+relay.stop();
 await report(results);
 process.exit();

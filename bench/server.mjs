@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { atExit, killGroup } from '../e2e/processes.mjs';
+import { freePort } from '../e2e/server.mjs';
 
 /**
  * Starts a program and waits for its first line.
@@ -19,4 +21,23 @@ export async function start(file, args) {
   exit.catch(() => {}); // raced
   const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), exit]);
   return { line, stop };
+}
+
+/**
+ * Starts a relay.
+ *
+ * @param {string} file
+ * @param {string} upstream host:port that it leads to
+ * @returns {Promise<{ url: string, stop: () => void }>}
+ */
+export async function startRelay(file, upstream) {
+  const address = `127.0.0.1:${await freePort()}`;
+  const args = ['-listen', address, '-metrics', '', '-allow', upstream, '-origin', '*', '-log-level', 'warn'];
+  const child = spawn(file, args, { detached: true, stdio: ['ignore', 'ignore', 'inherit'] });
+  const stop = atExit(() => killGroup(child.pid));
+  while (!(await fetch(`http://${address}/readyz`).catch(() => undefined))?.ok) {
+    if (child.exitCode !== null) throw new Error(`${file} ended with ${child.exitCode}`);
+    await sleep(20);
+  }
+  return { url: `ws://${address}/relay`, stop };
 }
