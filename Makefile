@@ -37,7 +37,7 @@ package: build ## pack web/ for npm as bin/connectsocket-VERSION.tgz, and print 
 	  echo "$$file sha384-$$(openssl dgst -sha384 -binary $$file | openssl base64 -A)"; done
 
 .PHONY: test
-test: tools check test-go test-wasm test-engines test-e2e ## install what is missing, then run every check and test
+test: tools check audit test-go test-wasm test-engines test-e2e ## install what is missing, then run every check and test
 
 .PHONY: check
 check: build bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
@@ -49,6 +49,12 @@ check: build bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
 	node_modules/.bin/tsc
 	node_modules/.bin/tsc -p types
 	node_modules/.bin/biome check --error-on-warnings .
+
+.PHONY: audit
+audit: ## go.sum against what was downloaded, npm's advisories against the lock files
+	go mod verify
+	go mod verify -modfile=tools.mod
+	node scripts/audit.mjs
 
 .PHONY: test-go
 test-go: ## native Go tests, with the race detector
