@@ -8,10 +8,10 @@ VERSION := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' web/package.json)
 GO_FILES := $(shell git ls-files '*.go')
 WASM_PACKAGES := ./internal/task ./internal/jsbridge
 
-# The module: no symbol table, no paths, no inlining but in its own packages, where each message passes; the
-# older garbage collector, which is the smaller one.
+# The module: no symbol table, no paths and no commit, so that the same source gives the same bytes anywhere; no
+# inlining but in its own packages, where each message passes; the older garbage collector, which is the smaller one.
 WASM_GOEXPERIMENT := nogreenteagc
-WASM_FLAGS := -trimpath -gcflags=all=-l -gcflags=connectsocket/...=
+WASM_FLAGS := -trimpath -buildvcs=false -gcflags=all=-l -gcflags=connectsocket/...=
 WASM_LDFLAGS = -s -w -X=connectsocket/internal/jsbridge.version=$(VERSION)
 
 .PHONY: help

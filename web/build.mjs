@@ -92,7 +92,7 @@ const gzip = gzipSync(wasm, { level: 9 });
 writeFileSync(join(dist, 'connectsocket.wasm.br'), brotli);
 writeFileSync(join(dist, 'connectsocket.wasm.gz'), gzip);
 
-// What it takes to build the same module again; the bundled bridge.js, which -X puts in too, is of the same commit.
+// What it takes to build the same files again: `make build` does, of this commit with this toolchain.
 const provenance = {
   version,
   commit: commit(),
