@@ -2,6 +2,8 @@ package jsbridge
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -183,6 +185,74 @@ func TestHandlersThatThrow(t *testing.T) {
 		"thrown", "complete closeSocket:ok",
 		"error fail", "error complete", "error send", "error close",
 	)
+}
+
+// Wherever a callback throws, all others are told the same, and window.onerror is told once.
+func TestThrowAtEveryPlace(t *testing.T) {
+	const scenario = `
+		let thrown = false;
+		const at = (name) => (res) => {
+			log.push(name + ' ' + tell(res));
+			if (name !== place || thrown) return;
+			thrown = true;
+			throw new RangeError('boom');
+		};
+		const callbacks = (name) => ({ success: at(name + ' success'), fail: at(name + ' fail'), complete: at(name + ' complete') });
+		const register = (name, functions) => {
+			for (const [kind, on] of Object.entries(functions)) for (const f of ['first', 'second', 'third']) on(at([name, kind, f].join(' ')));
+		};
+		const own = (task) => ({
+			open: (f) => task.onOpen(f),
+			message: (f) => task.onMessage(f),
+			error: (f) => task.onError(f),
+			close: (f) => task.onClose(f),
+		});
+		const ended = await connectSocket({ url: echo('push=1&size=10&code=1000') });
+		while (ended.readyState !== ended.CLOSED) await sleep(5);
+		await sleep(20);
+		register('late', own(ended));
+		await sleep(20);
+		register('global', { open: onSocketOpen, message: onSocketMessage, error: onSocketError, close: onSocketClose });
+
+		log.push(await outcome(connectSocket({ url: 1, ...callbacks('refused') })));
+		const task = connectSocket({ url: echo(), ...callbacks('connect') });
+		register('own', own(task));
+		await opened(task);
+		const echoed = received(task);
+		log.push(await outcome(task.send({ data: 'x', ...callbacks('send') })));
+		await echoed;
+		log.push(await outcome(task.send({ data: 1, ...callbacks('bad send') })));
+		log.push(await outcome(sendSocketMessage({ data: 1, ...callbacks('global send') })));
+		log.push(await outcome(task.close({ code: 1, ...callbacks('bad close') })));
+		log.push(await outcome(closeSocket({ code: 1, ...callbacks('global close') })));
+		log.push(await outcome(task.close(callbacks('close'))));
+		await closed(task);
+
+		const lost = await connectSocket({ url: echo('status=404') });
+		register('lost', own(lost));
+		await closed(lost);
+		return [...log, ...errors.splice(0)];`
+	in := func(t *testing.T, place string) []string {
+		return run[[]string](t, newPage(t, ""), fmt.Sprintf("const place = %q;", place)+scenario)
+	}
+	var calm []string
+	t.Run("nowhere", func(t *testing.T) { calm = in(t, "") })
+	for _, name := range []string{"refused fail", "refused complete", "connect success", "connect complete", "send success", "send complete",
+		"bad send fail", "bad send complete", "global send fail", "global send complete", "bad close fail", "bad close complete",
+		"global close fail", "global close complete", "close success", "close complete",
+		"own open", "own message", "own close", "global open", "global message", "global error", "global close",
+		"lost error", "lost close", "late open", "late message", "late close"} {
+		place := name
+		if slices.ContainsFunc(calm, func(line string) bool { return strings.HasPrefix(line, name+" second ") }) {
+			place += " second"
+		}
+		t.Run(place, func(t *testing.T) {
+			got, want := strings.Join(in(t, place), "\n\t"), strings.Join(append(slices.Clone(calm), "error RangeError: boom"), "\n\t")
+			if got != want {
+				t.Errorf("got\n\t%s\nwant\n\t%s", got, want)
+			}
+		})
+	}
 }
 
 // Without reportError, as in older browsers, what is thrown still gets there.
