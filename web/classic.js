@@ -2,7 +2,9 @@ import { connectsocket } from './loader.js';
 
 // In a worker there is no script element: the module is then beside the worker's own script.
 const script = /** @type {HTMLScriptElement | null} */ (globalThis.document?.currentScript ?? null);
-const { wasm, relay, maxSockets, onLimit, domains } = script?.dataset ?? {};
+const { wasm, relay, maxSockets, onLimit, domains } = /** @type {DOMStringMap} */ (
+  Object.assign(Object.create(null), script?.dataset)
+);
 
 // What a page has begun to fetch before this script was there, by a script of its own.
 const early = /** @type {Promise<Response> | undefined} */ (

@@ -27,7 +27,7 @@ export function connectsocket(beside) {
   if (present) return present;
 
   /** @type {import('./connectsocket.js').Settings} */
-  const settings = {};
+  const settings = bare();
   const bridge = createBridge(settings, VERSION, begin);
   /** @type {Promise<void> | undefined} */
   let loading;
@@ -40,7 +40,9 @@ export function connectsocket(beside) {
   let dead = false;
 
   /** @param {LoadOption} [option] */
-  function load({ wasm = beside, onProgress, ...limits } = {}) {
+  function load(option) {
+    const { wasm = beside, onProgress, ...rest } = bare(option);
+    const limits = bare(rest);
     if (!loading) {
       loading = start(limits, wasm, onProgress).catch(giveUp);
       loading.catch(() => {}); // every call tells it
@@ -90,10 +92,15 @@ export function connectsocket(beside) {
     if (typeof WebAssembly !== 'object') throw new Error('this page has no WebAssembly');
     const given = typeof wasm === 'string' || wasm instanceof URL ? undefined : wasm;
     const imports = newProgram();
-    const response = await (given ?? fetch(new URL(String(wasm), base()), { credentials: 'same-origin' }));
+    const fetched = given ?? fetch(new URL(String(wasm), base()));
+    const response = await Promise.resolve(fetched).catch((error) => {
+      throw new Error(`the module could not be fetched: ${error?.message ?? error}`);
+    });
     const { ok, status, statusText, url } = response;
     if (!ok) throw new Error(`${url} answered ${status} ${statusText}`.trim());
-    const source = await instantiate(response, imports, onProgress).catch((error) => diagnose(url, error));
+    /** @type {LoadOption['onProgress']} */
+    const told = onProgress && ((progress) => bridge.run(onProgress, progress));
+    const source = await instantiate(response, imports, told).catch((error) => diagnose(url, error));
     if (!source.instance.exports.event) throw new Error(`${url} is no connectsocket module`);
     compiled = source.module;
     run(source.instance);
@@ -137,10 +144,18 @@ export function connectsocket(beside) {
     connectTask: bridge.connectTask,
     install: bridge.install,
   };
-  Object.defineProperty(Object.assign(bridge.family.connectSocket, api), MARK, { value: api });
+  Object.defineProperty(Object.assign(bridge.family.connectSocket, api), MARK, bare({ value: api }));
   globalThis.connectSocket = /** @type {any} */ (bridge.family.connectSocket);
   return /** @type {Api} */ (/** @type {unknown} */ (api));
 }
+
+/**
+ * An object's own properties without a prototype: see bridge.js.
+ * @template {object} T
+ * @param {T} [object]
+ * @returns {T}
+ */
+const bare = (object) => Object.assign(Object.create(null), object);
 
 /** What relative URLs in settings are relative to. */
 const base = () => globalThis.document?.baseURI ?? globalThis.location?.href;
@@ -151,7 +166,7 @@ const base = () => globalThis.document?.baseURI ?? globalThis.location?.href;
  */
 function checked(limits) {
   const { relay, domains, onLimit } = limits;
-  const settings = { ...limits };
+  const settings = bare(limits);
   for (const name of /** @type {const} */ (['maxSockets', 'maxHeldBytes', 'maxHeldMessages'])) {
     const limit = limits[name];
     if (limit !== undefined && !(Number.isInteger(limit) && limit > 0 && limit < 2 ** 31)) {
@@ -180,7 +195,7 @@ function checked(limits) {
  * @param {object} bridge
  */
 function goGlobal(bridge) {
-  return {
+  return bare({
     Object,
     Array,
     Uint8Array,
@@ -189,7 +204,7 @@ function goGlobal(bridge) {
     TextEncoder,
     TextDecoder,
     connectsocketBridge: bridge,
-  };
+  });
 }
 
 /**
@@ -230,7 +245,7 @@ async function diagnose(url, error) {
       "this page's Content-Security-Policy forbids WebAssembly: script-src needs 'wasm-unsafe-eval'",
     );
   }
-  const response = await fetch(url, { cache: 'force-cache', credentials: 'same-origin' });
+  const response = await fetch(url, bare(/** @type {RequestInit} */ ({ cache: 'force-cache' })));
   const bytes = new Uint8Array(await response.arrayBuffer());
   if (smallest.some((byte, i) => i < bytes.length && bytes[i] !== byte)) {
     throw new Error(`${url} is no WebAssembly but ${response.headers.get('content-type')}`);

@@ -46,6 +46,15 @@ const TASK = Symbol('connectsocket');
 const noop = () => {};
 
 /**
+ * An object's properties without a prototype: what the page, or a library there, has put on Object.prototype is not among
+ * them.
+ * @template {object} T
+ * @param {T} [object]
+ * @returns {T}
+ */
+const bare = (object) => Object.assign(Object.create(null), object);
+
+/**
  * Calls f with res. What it throws reaches `window.onerror` and nobody else.
  * @param {Callback} f
  * @param {unknown} res
@@ -149,6 +158,12 @@ function isObject(value, name = 'parameter') {
     throw unreadable(name, error);
   }
 }
+
+/**
+ * Own properties, that no others are taken for them.
+ * @returns {Callbacks}
+ */
+const noCallbacks = () => ({ success: undefined, fail: undefined, complete: undefined });
 
 const callbackNames = /** @type {const} */ (['success', 'fail', 'complete']);
 
@@ -272,8 +287,7 @@ function readCall(option) {
       /** @type {boolean | undefined} */
       perMessageDeflate: undefined,
     },
-    /** @type {Callbacks} */
-    callbacks: {},
+    callbacks: noCallbacks(),
   };
   try {
     if (!isObject(option)) return call;
@@ -364,7 +378,7 @@ function isSendable(data) {
  * @param {string} [version] of the script; a module of another version is refused
  * @param {() => void} [begin] called by the first call that has to wait for the module
  */
-function createBridge(settings = {}, version = '', begin = noop) {
+function createBridge(settings = bare(), version = '', begin = noop) {
   /** @type {any[]} payloads on their way to a decision, or held by one */
   const slots = [];
   /** @type {number[]} */
@@ -445,6 +459,8 @@ function createBridge(settings = {}, version = '', begin = noop) {
     },
   };
 
+  const kinds = Object.keys(listeners);
+
   /** A task: what a call was given, its WebSocket and its handlers. */
   class Connection {
     id = 0; // until the Go half has admitted the call
@@ -479,13 +495,13 @@ function createBridge(settings = {}, version = '', begin = noop) {
       this.call = call;
       this.unsendable = Object.values(call.unsendable).some((value) => value !== undefined);
       this.relayed = Boolean(settings.relay) && (this.unsendable || call.relay === 'always');
-      this.task = Object.create(taskPrototype, { [TASK]: { value: this } });
+      this.task = Object.create(taskPrototype, { [TASK]: bare({ value: this }) });
       this.promise = new Promise((resolve, reject) => {
         this.resolve = resolve;
         this.reject = reject;
       });
       if (call.callbacks.fail || call.callbacks.complete) this.promise.catch(noop); // told, hence handled
-      Object.defineProperty(this.promise, TASK, { value: this });
+      Object.defineProperty(this.promise, TASK, bare({ value: this }));
       Object.setPrototypeOf(this.promise, promisePrototype);
     }
 
@@ -495,14 +511,14 @@ function createBridge(settings = {}, version = '', begin = noop) {
         ? new WebSocket(/** @type {string} */ (settings.relay), RELAY_PROTOCOL)
         : new WebSocket(this.call.url, this.call.protocols);
       ws.binaryType = 'arraybuffer';
-      Object.defineProperty(ws, TASK, { value: this });
-      for (const kind in listeners) ws.addEventListener(kind, listeners[kind]);
+      Object.defineProperty(ws, TASK, bare({ value: this }));
+      for (const kind of kinds) ws.addEventListener(kind, listeners[kind]);
       this.ws = ws;
     }
 
     /** Closes the WebSocket and takes the listeners off: nothing more comes from it. */
     detach() {
-      for (const kind in listeners) this.ws?.removeEventListener(kind, listeners[kind]);
+      for (const kind of kinds) this.ws?.removeEventListener(kind, listeners[kind]);
       this.ws?.close();
     }
 
@@ -794,7 +810,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
       /** @type {any} */
       let answer;
       try {
-        answer = JSON.parse(text);
+        answer = bare(JSON.parse(text));
       } catch {} // told below
       if (answer?.open) {
         const { protocol = '', header = {}, profile = {} } = answer;
@@ -847,8 +863,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
      */
     send(option, api) {
       if (waiting && !this.ended) return later(() => this.send(option, api));
-      /** @type {Callbacks} */
-      const callbacks = {};
+      const callbacks = noCallbacks();
       let data;
       try {
         if (!isObject(option)) throw mismatch('parameter', 'Object', option);
@@ -876,10 +891,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
      * @param {any} option
      * @returns {Promise<{ errMsg: string }>}
      */
-    close(option = {}) {
+    close(option = bare()) {
       if (waiting && !this.ended) return later(() => this.close(option));
-      /** @type {Callbacks} */
-      const callbacks = {};
+      const callbacks = noCallbacks();
       let fault = '';
       let code = 1000;
       let reason = '';
@@ -1053,10 +1067,10 @@ function createBridge(settings = {}, version = '', begin = noop) {
     protocol: getter((c) => (c.relayed ? c.protocol : (c.ws?.protocol ?? ''))),
     bufferedAmount: getter((c) => c.ws?.bufferedAmount ?? 0),
     ws: getter((c) => c.ws),
-    CONNECTING: { value: 0, enumerable: true },
-    OPEN: { value: 1, enumerable: true },
-    CLOSING: { value: 2, enumerable: true },
-    CLOSED: { value: 3, enumerable: true },
+    CONNECTING: bare({ value: 0, enumerable: true }),
+    OPEN: bare({ value: 1, enumerable: true }),
+    CLOSING: bare({ value: 2, enumerable: true }),
+    CLOSED: bare({ value: 3, enumerable: true }),
   };
   const taskPrototype = Object.create(Object.prototype, members);
   const promisePrototype = Object.create(Promise.prototype, members);
@@ -1066,7 +1080,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
    * @returns {PropertyDescriptor}
    */
   function method(value) {
-    return { value, writable: true, configurable: true, enumerable: true };
+    return bare({ value, writable: true, configurable: true, enumerable: true });
   }
 
   /**
@@ -1074,14 +1088,14 @@ function createBridge(settings = {}, version = '', begin = noop) {
    * @returns {PropertyDescriptor}
    */
   function getter(read) {
-    return {
+    return bare({
       /** @this {any} */
       get() {
         return read(this[TASK]);
       },
       configurable: true,
       enumerable: true,
-    };
+    });
   }
 
   /** @param {unknown} option */
@@ -1117,10 +1131,9 @@ function createBridge(settings = {}, version = '', begin = noop) {
     if (waiting) return later(() => withNewest(option, api, call));
     const c = newest();
     if (c) return call(c);
-    /** @type {Callbacks} */
-    const callbacks = {};
+    const callbacks = noCallbacks();
     try {
-      readCallbacks(option ?? {}, callbacks);
+      readCallbacks(option ?? bare(), callbacks);
     } catch {} // why it fails is known
     return outcome(callbacks, false, `${api}:fail ${failure || texts.notConnected}`);
   }
@@ -1154,6 +1167,7 @@ function createBridge(settings = {}, version = '', begin = noop) {
     ready,
     fail,
     die,
+    run,
 
     /** @type {any} the instance's exports, where the loader has them */
     exports: undefined,

@@ -116,3 +116,26 @@ func TestRelayIsTakenWhereItIsNeeded(t *testing.T) {
 		})
 	}
 }
+
+// An answer is what it says itself: nothing of it gets to Object.prototype, and nothing from there into it.
+func TestRelaysAnswerNamedLikeThePrototype(t *testing.T) {
+	const hostile = `"__proto__":{"polluted":1,"open":true,"errMsg":"theirs"},"constructor":{"prototype":{"polluted":1}}`
+	for _, c := range []struct{ name, answer, want string }{
+		{"open", `{"open":true,"header":{` + hostile + `},` + hostile + `}`, `open {` + hostile + `}`},
+		{"refused", `{"open":false,"errMsg":"connectSocket:fail 403",` + hostile + `}`, `error connectSocket:fail 403`},
+		{"its prototype opens", `{` + hostile + `}`, `error connectSocket:fail the relay's answer is not understood`},
+		{"the page's prototype opens", `{}`, `error connectSocket:fail the relay's answer is not understood`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			expect(t, newPage(t, relayed), fakeRelay+`
+				const promise = call();
+				await accept(promise);
+				Object.prototype.open = true;
+				promise.ws.tell(`+"`"+c.answer+"`"+`);
+				delete Object.prototype.open;
+				restore();
+				return [log[0], String(({}).polluted), Object.keys(Object.prototype).join()];`,
+				c.want, "undefined", "")
+		})
+	}
+}
