@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -26,6 +27,23 @@ const strict = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src *; worker-src 'self'; img-src data:",
 };
+
+/** The policy above for one more reason: where the engine has Trusted Types, no string becomes a script or markup. */
+const trusted = {
+  'Content-Security-Policy': `${strict['Content-Security-Policy']}; require-trusted-types-for 'script'; trusted-types 'none'`,
+};
+
+/** The hash of a file as `make package` prints it, for an integrity attribute. */
+const integrity = (/** @type {string} */ file) =>
+  `sha384-${createHash('sha384')
+    .update(readFileSync(join(dist, file)))
+    .digest('base64')}`;
+const wrong = integrity('provenance.json');
+
+/** A page with both scripts, each of which loads only as it was published. */
+const sealed = (/** @type {string} */ hash = '') =>
+  page(`<script src="connectsocket.js" integrity="${hash || integrity('connectsocket.js')}"></script>
+    <script type="module" src="connectsocket.mjs" integrity="${hash || integrity('connectsocket.mjs')}"></script>`);
 
 // What any of the scripts below does: one echo, told to whoever asks.
 const roundTrip = `async (connectSocket, url) => {
@@ -55,6 +73,34 @@ const paths = {
   '/module.html': page('<script type="module" src="page.mjs"></script>'),
   '/page.mjs': { body: `import * as api from './connectsocket.mjs'; globalThis.api = api;` },
   '/strict.html': { body: page(`${classic}<script type="module" src="page.mjs"></script>`), header: strict },
+  // In a file: what a test evaluates is above the policy.
+  '/refused.js': {
+    body: `const tell = (f) => { try { f(); return false; } catch { return true; } };
+      globalThis.trusting = 'trustedTypes' in globalThis;
+      globalThis.refused = {
+        eval: tell(() => (0, eval)('1')),
+        markup: tell(() => { document.createElement('div').innerHTML = '<b></b>'; }),
+        script: tell(() => { document.createElement('script').src = 'page.mjs'; }),
+      };`,
+  },
+  '/trusted.html': {
+    body: page(`<script src="refused.js"></script>${classic}`),
+    header: trusted,
+  },
+  '/trusted-module.html': {
+    body: page('<script src="refused.js"></script><script type="module" src="page.mjs"></script>'),
+    header: trusted,
+  },
+  '/sealed.html': sealed(),
+  '/tampered.html': page(
+    `<script>globalThis.failed = []; addEventListener('error', ({ target }) => failed.push(target.src.split('/').at(-1)), true);</script>${sealed(wrong)}`,
+  ),
+  '/sealed-wasm.html': page(
+    `<script>globalThis.connectsocketModule = fetch('connectsocket.wasm', { integrity: '${integrity('connectsocket.wasm')}' });</script>${classic}`,
+  ),
+  '/tampered-wasm.html': page(
+    `<script>globalThis.connectsocketModule = fetch('connectsocket.wasm', { integrity: '${wrong}' });</script>${classic}`,
+  ),
   '/options.html': page(
     '<script src="connectsocket.js" data-wasm="elsewhere/module.bin" data-max-sockets="1" data-on-limit="replace"></script>',
   ),
@@ -183,6 +229,53 @@ for (const name of engineNames) {
       'return [await roundTrip(connectSocket, echo), await roundTrip(api.connectSocket, echo)];',
       ['round trip', 'round trip'],
     );
+    for (const [title, path, api] of [
+      ['classic script', 'trusted.html', 'connectSocket'],
+      ['ES module', 'trusted-module.html', 'api.connectSocket'],
+    ]) {
+      // An engine without Trusted Types does not know the policy's last words; all refuse eval.
+      inPage(
+        `a policy of Trusted Types, in force where there are any: ${title}`,
+        path,
+        `return [await roundTrip(${api}, echo), refused.eval, refused.markup === trusting, refused.script === trusting, trusting || ${JSON.stringify(name)} !== 'chromium'];`,
+        ['round trip', true, true, true, true],
+      );
+    }
+    inPage(
+      'scripts with their integrity',
+      'sealed.html',
+      'return roundTrip(connectSocket, echo);',
+      'round trip',
+    );
+    inPage(
+      'scripts that are not what their integrity says do not run',
+      'tampered.html',
+      'while (failed.length < 2) await new Promise((resolve) => setTimeout(resolve, 10)); return [failed.sort(), typeof connectSocket];',
+      [['connectsocket.js', 'connectsocket.mjs'], 'undefined'],
+    );
+    inPage(
+      'a module with its integrity',
+      'sealed-wasm.html',
+      'return roundTrip(connectSocket, echo);',
+      'round trip',
+    );
+    inPage(
+      'a module with its integrity, by load',
+      'module.html',
+      `await api.load({ wasm: fetch('connectsocket.wasm', { integrity: '${integrity('connectsocket.wasm')}' }) });
+       return roundTrip(api.connectSocket, echo);`,
+      'round trip',
+    );
+    inPage(
+      'progress that throws is reported, and loading goes on',
+      'module.html',
+      `const errors = [];
+       addEventListener('error', (event) => { event.preventDefault(); errors.push(event.error?.message); });
+       let calls = 0;
+       await api.load({ onProgress() { throw new RangeError('progress ' + ++calls); } });
+       return [await roundTrip(api.connectSocket, echo), calls > 0, errors.length === calls, errors[0]];`,
+      ['round trip', true, true, 'progress 1'],
+    );
     inPage(
       'options as attributes, wrong MIME type',
       'options.html',
@@ -257,6 +350,11 @@ for (const name of engineNames) {
         'a limit that is no number',
         'limits.html',
         /^connectSocket:fail maxSockets should be a whole number above 0 instead of NaN$/,
+      ],
+      [
+        'a module that is not what its integrity says',
+        'tampered-wasm.html',
+        /^connectSocket:fail the module could not be fetched: ./,
       ],
       ['a domain that is no origin', 'domains.html', /^connectSocket:fail /],
       ['what is another module', 'foreign.html', /^connectSocket:fail .*is no connectsocket module/],
