@@ -14,15 +14,25 @@ import { startServe, startSite } from './server.mjs';
 
 /** @import { Engine, Page } from './engine.mjs' */
 
-/** Keeps each module that the page starts, to be broken. */
+/** Keeps each module that the page starts, to be broken; the first few die at their start where the URL says so. */
 const hook = `
   globalThis.modules = [];
+  const query = new URLSearchParams(location.search);
+  globalThis.stillborn = Number(query.get('stillborn'));
   for (const name of ['instantiateStreaming', 'instantiate']) {
     const original = WebAssembly[name];
     WebAssembly[name] = async (source, imports) => {
       const result = await original.call(WebAssembly, source, imports);
-      modules.push({ exports: (result.instance ?? result).exports, imports });
-      return result;
+      const { exports } = result.instance ?? result;
+      modules.push({ exports, imports });
+      if (stillborn-- <= 0) return result;
+      const run = () => {
+        if (query.get('by') === 'trap') throw new WebAssembly.RuntimeError('unreachable');
+        new DataView(exports.mem.buffer).setInt32(8, 1, true);
+        imports.gojs['runtime.wasmExit'](0);
+      };
+      const instance = Object.create(WebAssembly.Instance.prototype, { exports: { value: { ...exports, run } } });
+      return result.instance ? { module: result.module, instance } : instance;
     };
   }
 `;
@@ -32,8 +42,101 @@ const deaths = {
   'a panic': '({ exports }) => { try { exports.fault(); } catch {} }',
   'an exit':
     '({ exports, imports }) => { new DataView(exports.mem.buffer).setInt32(8, 1, true); imports.gojs["runtime.wasmExit"](0); }',
+  'its memory exhausted': '({ exports }) => { try { exports.exhaust(); } catch {} }',
   'its memory overwritten': '({ exports }) => { new Uint8Array(exports.mem.buffer).fill(255); }',
 };
+
+const died = 'connectSocket:fail the module has died';
+const ending = [`error ${died}`, 'close 1006  false'];
+
+/**
+ * Moments to die at: what runs in the page, and what it returns.
+ * @type {Array<[string, string, string, unknown]>} title, query, expression, result
+ */
+const moments = [
+  ...['exit', 'trap'].flatMap(
+    (by) =>
+      /** @type {Array<[string, string, string, unknown]>} */ ([
+        [
+          `at its start, twice, by ${by}: calls wait for the third`,
+          `stillborn=2&by=${by}`,
+          `const events = watch(connectSocket({ url: echo }));
+         await events.open;
+         return [events.seen, modules.length];`,
+          [['open'], 3],
+        ],
+        [
+          `at its start, twice, by ${by}: whoever only loads has the third`,
+          `stillborn=2&by=${by}`,
+          'await connectSocket.load(); await connectSocket.ready; return modules.length;',
+          3,
+        ],
+        [
+          `at every start, by ${by}: calls fail after three restarts`,
+          `stillborn=9&by=${by}`,
+          `const task = connectSocket({ url: echo });
+         const sent = failure(task.send({ data: 'x' }));
+         const seen = [await failure(task), await sent, await failure(connectSocket({ url: echo })), modules.length];
+         const events = watch(task);
+         await events.close;
+         return [...seen, events.seen, task.ws.readyState > 1, performance.now() >= 700];`,
+          [died, 'SocketTask.send:fail the module has died', died, 4, ending, true, true],
+        ],
+      ]),
+  ),
+  [
+    'while a task connects',
+    '',
+    `const task = await connectSocket({ url: echo + '?delay=20s' });
+     const events = watch(task);
+     kill();
+     const next = watch(connectSocket({ url: echo }));
+     await Promise.all([events.close, next.open]);
+     return [events.seen, next.seen, task.readyState, task.ws.readyState > 1, modules.length];`,
+    [ending, ['open'], 3, true, 2],
+  ],
+  [
+    'in a handler of a message, while another task holds messages',
+    '',
+    `const silent = await connectSocket({ url: echo + '?push=3' });
+     while (silent.readyState !== 1) await sleep(5);
+     const task = connectSocket({ url: echo });
+     const events = watch(task);
+     task.onMessage(kill);
+     await events.open;
+     await task.send({ data: 'x' });
+     await events.close;
+     const late = watch(silent);
+     await late.close;
+     const next = watch(connectSocket({ url: echo }));
+     await next.open;
+     const { slotsInUse } = connectSocket.stats();
+     return [events.seen, late.seen, silent.ws.readyState > 1, task.ws.readyState > 1, next.seen, slotsInUse, modules.length];`,
+    [['open', 'text x', ...ending], ending, true, true, ['open'], 0, 2],
+  ],
+  [
+    'at its start again, while calls wait for it',
+    'by=trap',
+    `const task = await connectSocket({ url: echo });
+     const events = watch(task);
+     await events.open;
+     kill();
+     stillborn = 1;
+     const call = connectSocket({ url: echo });
+     const next = watch(call);
+     const sent = next.open.then(() => call.send({ data: 'y' }));
+     const global = failure(connectSocket.sendSocketMessage({ data: 1 }));
+     await Promise.all([events.close, next.message]);
+     return [events.seen, next.seen, (await sent).errMsg, await global, modules.length];`,
+    [
+      ['open', ...ending],
+      ['open', 'text y'],
+      'sendSocketMessage:ok',
+      'sendSocketMessage:fail parameter error: parameter.data should be String or ArrayBuffer instead of Number',
+      3,
+    ],
+  ],
+];
 
 for (const name of engineNames) {
   describe(name, () => {
@@ -117,6 +220,10 @@ for (const name of engineNames) {
           ids: 6,
           stats: 0,
         });
+        if (title === 'its memory exhausted') {
+          const told = (await page.console()).map(({ text }) => text).join('\n');
+          assert.equal(told.match(/fatal error: out of memory/g)?.length, 3, told);
+        }
         await page.close();
       });
     }
@@ -138,5 +245,17 @@ for (const name of engineNames) {
       assert.equal(result[2], 4);
       await page.close();
     });
+
+    for (const [title, query, expression, want] of moments) {
+      test(title, { timeout: 60_000 }, async () => {
+        const page = await engine.newPage(`${site}/?${query}`);
+        const seen = await page.evaluate(`(async (echo) => {
+          const kill = () => { try { modules.at(-1).exports.fault(); } catch {} };
+          ${expression}
+        })(${JSON.stringify(echo)})`);
+        assert.deepEqual(JSON.parse(JSON.stringify(seen).replaceAll(/has died: [^"]*/g, 'has died')), want);
+        await page.close();
+      });
+    }
   });
 }

@@ -38,6 +38,7 @@ export function connectsocket(beside) {
   let started = 0; // by performance.now
   let deaths = 0;
   let dead = false;
+  let ran = false; // once
 
   /** @param {LoadOption} [option] */
   function load(option) {
@@ -105,6 +106,7 @@ export function connectsocket(beside) {
     compiled = source.module;
     run(source.instance);
     await bridge.ready;
+    ran = true;
   }
 
   async function startAgain() {
@@ -122,7 +124,9 @@ export function connectsocket(beside) {
     const mine = program;
     /** @param {unknown} why */
     const die = (why) => {
-      if (mine === program) bridge.die(why);
+      if (mine !== program) return;
+      bridge.die(why);
+      if (!ran && dead) begin(); // load waits for it, if no call does
     };
     started = performance.now();
     bridge.exports = instance.exports;
