@@ -1,13 +1,13 @@
 /**
  * The examples of the README are files of examples/: here each runs in every engine as it stands there, but for the
- * hosts, which lead to the development server.
+ * hosts, which lead to the development server, and the hashes, which are those of the built files.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { engineNames, openEngine } from './engine.mjs';
-import { startServe, startSite } from './server.mjs';
+import { integrity, startServe, startSite } from './server.mjs';
 
 /** @import { Engine } from './engine.mjs' */
 /** @import { Answer } from './server.mjs' */
@@ -25,6 +25,7 @@ const logs = {
   'wx.html': ['as in WeChat', 'closed 1000'],
   'reconnect.html': ['subscribe, 0 times again', 'closed 1000'],
   'header.html': ['websocket true', 'closed 1000'],
+  'integrity.html': ['closed 1000'],
 };
 
 test('the README shows each example as it runs', () => {
@@ -61,6 +62,7 @@ for (const name of engineNames) {
         const body = text
           .replaceAll('wss://echo.example/', serve.echo)
           .replaceAll('wss://relay.example/relay', `${serve.url}/relay`)
+          .replaceAll(/sha384-(connectsocket\.\w+)/g, (_, file) => integrity(file))
           .replace(
             '<!doctype html>',
             '<!doctype html><link rel="icon" href="data:,"><script src="log.js"></script>',

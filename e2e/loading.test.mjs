@@ -4,12 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { engineNames, openEngine } from './engine.mjs';
-import { dist, startServe, startSite } from './server.mjs';
+import { dist, integrity, startServe, startSite } from './server.mjs';
 
 /** @import { Engine, Page } from './engine.mjs' */
 /** @import { Answer } from './server.mjs' */
@@ -33,11 +32,6 @@ const trusted = {
   'Content-Security-Policy': `${strict['Content-Security-Policy']}; require-trusted-types-for 'script'; trusted-types 'none'`,
 };
 
-/** The hash of a file as `make package` prints it, for an integrity attribute. */
-const integrity = (/** @type {string} */ file) =>
-  `sha384-${createHash('sha384')
-    .update(readFileSync(join(dist, file)))
-    .digest('base64')}`;
 const wrong = integrity('provenance.json');
 
 /** A page with both scripts, each of which loads only as it was published. */

@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
@@ -16,6 +17,17 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** The built package. */
 export const dist = join(root, 'web/dist');
+
+/**
+ * The hash of a file of the package as `make package` prints it.
+ *
+ * @param {string} file
+ */
+export function integrity(file) {
+  return `sha384-${createHash('sha384')
+    .update(readFileSync(join(dist, file)))
+    .digest('base64')}`;
+}
 
 /** @type {{ key: string, cert: string } | undefined} */
 let pair;
