@@ -102,6 +102,10 @@ soak: tools build bench/node_modules ## connections, and messages under faults; 
 	node e2e/faults/soak.mjs $(ARGS)
 	node bench/soak.mjs e2e/artifacts
 
+.PHONY: fuzz
+fuzz: tools build ## random programs of hostile calls, in a page (ARGS='--programs N --engine NAME --seed N')
+	node e2e/fuzz/fuzz.mjs $(ARGS)
+
 .PHONY: bench-relay
 bench-relay: tools ## the relay beside nginx and no relay: rate, CPU a message, memory a pair
 	go build -o bin/relay ./cmd/relay

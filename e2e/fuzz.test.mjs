@@ -1,0 +1,45 @@
+/**
+ * The fuzzer's short form, in every engine: programs that have failed once, then random ones, the same in each run.
+ * FUZZ_SEED makes others; `make fuzz` is the long form.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { engineNames, openEngine } from './engine.mjs';
+import { check, keep, openFuzz, readRegressions, replay, report, startFuzz } from './fuzz/fuzz.mjs';
+
+/** @import { Page } from './engine.mjs' */
+
+const seed = Number(process.env.FUZZ_SEED ?? 1);
+
+for (const name of engineNames) {
+  describe(name, () => {
+    /** @type {Array<() => Promise<void>>} */
+    const closers = [];
+    /** @type {Page} */
+    let page;
+
+    before(async () => {
+      const site = await startFuzz();
+      closers.push(site.close);
+      const engine = await openEngine(name);
+      closers.push(engine.close);
+      page = await openFuzz(engine, site.url);
+    });
+
+    after(async () => {
+      for (const close of closers.reverse()) await close();
+    });
+
+    for (const regression of readRegressions()) {
+      test(regression.name, { timeout: 30_000 }, async () => {
+        assert.deepEqual(await replay(page, regression.program), []);
+      });
+    }
+
+    test(`random programs of seed ${seed}`, { timeout: 180_000 }, async (t) => {
+      const failure = await check(page, { seed, programs: 2000, seconds: 30 });
+      t.diagnostic(`${await page.evaluate('fuzz.progress.done')} programs`);
+      if (failure) assert.fail(`${report(failure)}\nkept as ${keep(failure)}`);
+    });
+  });
+}

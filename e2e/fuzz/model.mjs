@@ -1,0 +1,902 @@
+/**
+ * The contract of connectSocket, as a judge that watches a program run. It is told of every call when it has returned,
+ * of every event of a WebSocket before it is dispatched, and of every callback, and says what is wrong with it.
+ */
+import { refusal } from './socket.mjs';
+import { headers, hostile, protocols, sendable, thrown } from './values.mjs';
+
+/** @import { Field, Option } from './program.mjs' */
+/** @import { ScriptedSocket } from './socket.mjs' */
+/** @import { Settings } from '../../web/connectsocket.js' */
+
+/** The kinds of event, in the order in which a task goes through them. */
+export const kinds = /** @type {const} */ (['Open', 'Message', 'Error', 'Close']);
+
+/** @typedef {typeof kinds[number]} Kind */
+
+/**
+ * An event that is to be delivered.
+ *
+ * @typedef {object} Pending
+ * @property {Kind} kind
+ * @property {any} res
+ * @property {number} size
+ * @property {boolean} kept since the task ended: for its own handlers, when it is over
+ */
+
+/**
+ * What a WebSocket or a clock tells, on its way to be judged.
+ *
+ * @typedef {object} Raw
+ * @property {'open' | 'message' | 'error' | 'failure' | 'close'} type
+ * @property {any} res
+ * @property {number} [size]
+ */
+
+/**
+ * A task, accepted or not.
+ *
+ * @typedef {object} Task
+ * @property {string} name in problems
+ * @property {Option} option
+ * @property {Call} call
+ * @property {string} errMsg
+ * @property {boolean} waiting for the module
+ * @property {boolean} refused
+ * @property {number} id
+ * @property {ScriptedSocket | undefined} socket
+ * @property {number} began
+ * @property {boolean} opened
+ * @property {boolean} left closed by the page
+ * @property {boolean} abandoned closed by the page while it connected
+ * @property {boolean} failed an error was told
+ * @property {boolean} shed too much was held
+ * @property {boolean} over its close event is here, its slot is free
+ * @property {boolean} ended and that is delivered or kept
+ * @property {boolean} early its events wait until whoever awaits the promise has the task
+ * @property {Raw[]} raw
+ * @property {Pending[]} pending
+ * @property {Record<Kind, unknown[]>} handlers
+ * @property {Set<Kind>} fresh kinds whose first handler was registered by a handler of this very turn
+ * @property {unknown[]} sent
+ * @property {Array<[number | undefined, string | undefined]>} closes
+ */
+
+/**
+ * A call that is to be told how it ended.
+ *
+ * @typedef {object} Call
+ * @property {string} name in problems
+ * @property {string[]} tells what is still to come, in order
+ * @property {any} res what they are told; undefined until it is known
+ * @property {boolean} ok
+ * @property {boolean} judged
+ * @property {Promise<unknown> | undefined} unhandled one whose rejection is to be reported
+ * @property {string[]} given callbacks
+ * @property {boolean} watched whether the program looks at the promise
+ */
+
+const lostClose = { code: 1006, reason: '', wasClean: false };
+const heldTooMuch = 'connectSocket:fail too many messages without an onMessage handler, closed with 4008';
+
+/**
+ * Whether two results say the same; the data of messages has to be the very value.
+ *
+ * @param {any} got
+ * @param {any} want
+ * @returns {boolean}
+ */
+function same(got, want) {
+  if (typeof want !== 'object' || want === null || Object.getPrototypeOf(want) !== Object.prototype) {
+    return Object.is(got, want);
+  }
+  if (typeof got !== 'object' || got === null) return false;
+  const names = Object.keys(want);
+  return Object.keys(got).length === names.length && names.every((name) => same(got[name], want[name]));
+}
+
+/**
+ * Whether an errMsg is a wanted one, of which an engine may have words of its own behind a ….
+ *
+ * @param {string} got
+ * @param {string} want
+ */
+const says = (got, want) =>
+  want.endsWith('…') ? typeof got === 'string' && got.startsWith(want.slice(0, -1)) : got === want;
+
+/** @param {unknown} value */
+export function show(value) {
+  try {
+    return (
+      JSON.stringify(value, (_, each) =>
+        each instanceof ArrayBuffer ? `binary ${each.byteLength}` : each,
+      ) ?? String(value)
+    );
+  } catch {
+    return typeof value;
+  }
+}
+
+/** The callbacks of an option that are functions and can be read. @param {Option} option */
+const callbacks = ({ fields = {} }) =>
+  ['success', 'fail', 'complete'].filter((name) => fields[name]?.f !== undefined);
+
+/**
+ * What is wrong with a value that should be an object, and with those of its fields that cannot be read.
+ *
+ * @param {Option} option
+ * @returns {string[]}
+ */
+function unreadable({ whole, fields = {} }) {
+  if (whole !== undefined) {
+    const [, type] = hostile[whole];
+    if (whole === 'revoked proxy') return ['reading parameter threw TypeError…'];
+    if (whole === 'throwing proxy') return ['reading parameter.success threw Error: trap'];
+    return objects.includes(type) ? [] : [`parameter should be Object instead of ${type}`];
+  }
+  return Object.entries(fields).flatMap(([name, { throws }]) =>
+    throws === undefined || name === 'forceCellularNetwork' // which nobody reads
+      ? []
+      : [`reading parameter.${name} threw ${thrown[throws][1]}`],
+  );
+}
+
+const objects = ['Object', 'Date', 'Map', 'Promise'];
+
+/**
+ * The type of a field's value, as an errMsg calls it.
+ *
+ * @param {Field | undefined} field
+ */
+function typeOf(field) {
+  if (field?.v !== undefined) return hostile[field.v][1];
+  if (field?.number !== undefined) return 'Number';
+  if (field?.is === undefined) return 'Undefined';
+  if (field.is === null) return 'Null';
+  return typeof field.is === 'string' ? 'String' : 'Number';
+}
+
+/** @param {Field | undefined} field */
+const isAbsent = (field) => ['Undefined', 'Null'].includes(typeOf(field));
+
+/** A judge of one program. */
+export class Model {
+  /** @type {string[]} */
+  problems = [];
+  /** @type {Task[]} in the order of their ids */
+  tasks = [];
+  /** @type {Call[]} */
+  calls = [];
+  /** @type {Record<Kind, unknown[]>} handlers of the global functions */
+  handlers = { Open: [], Message: [], Error: [], Close: [] };
+  /** @type {{ task: Task, event: Pending, rest: unknown[] } | undefined} an event on its way through its handlers */
+  round;
+  running = false;
+  /** @type {unknown[]} errors of callbacks that are to be reported */
+  errors = [];
+  /** @type {Array<() => void> | undefined} calls that wait for the module */
+  waiting;
+  /** Whether the module may start. */
+  starting = false;
+
+  /**
+   * @param {Settings} settings
+   * @param {() => number} now
+   * @param {boolean} early whether the module is yet to run
+   */
+  constructor(settings, now, early) {
+    this.settings = { maxSockets: 5, maxHeldMessages: 10_000, maxHeldBytes: 16 << 20, ...settings };
+    this.now = now;
+    if (early) this.waiting = [];
+  }
+
+  /** @param {string} text */
+  problem(text) {
+    this.problems.push(text);
+  }
+
+  /**
+   * @param {string} name
+   * @param {Option} option
+   * @param {boolean} watched
+   * @returns {Call}
+   */
+  call(name, option, watched) {
+    const call = {
+      ...{ name: `${this.calls.length} ${name}`, tells: [], res: undefined, ok: false, judged: false },
+      ...{ unhandled: undefined, given: callbacks(option), watched },
+    };
+    this.calls.push(call);
+    return call;
+  }
+
+  /**
+   * Says how a call ends.
+   *
+   * @param {Call} call
+   * @param {boolean} ok
+   * @param {any} res an errMsg may be one of several
+   */
+  judge(call, ok, res) {
+    call.judged = true;
+    call.ok = ok;
+    call.res = res;
+    call.tells = [ok ? 'success' : 'fail', 'complete'].filter((name) => call.given.includes(name));
+    if (call.watched) call.tells.push(ok ? 'resolved' : 'rejected');
+  }
+
+  /** The module runs: what waited for it is judged, in order. */
+  start() {
+    const { waiting } = this;
+    this.waiting = undefined;
+    for (const judge of waiting ?? []) judge();
+  }
+
+  /** Called with everything the page tells: the module may have started just before. */
+  observe() {
+    if (this.waiting && this.starting) this.start();
+  }
+
+  /**
+   * A connectSocket has returned.
+   *
+   * @param {Option} option
+   * @param {boolean} watched
+   * @param {Promise<unknown> | undefined} promise where its rejection would be reported
+   * @param {ScriptedSocket[]} made in the call
+   * @returns {Task}
+   */
+  connect(option, watched, promise, made) {
+    const call = this.call('connectSocket', option, watched);
+    /** @type {Task} */
+    const task = {
+      ...{
+        name: `task of call ${call.name}`,
+        option,
+        call,
+        errMsg: 'connectSocket:ok',
+        waiting: true,
+        refused: false,
+      },
+      ...{
+        id: 0,
+        socket: made[0],
+        began: this.now(),
+        opened: false,
+        left: false,
+        abandoned: false,
+        failed: false,
+      },
+      ...{ shed: false, over: false, ended: false, early: false, raw: [], pending: [], fresh: new Set() },
+      ...{ handlers: { Open: [], Message: [], Error: [], Close: [] }, sent: [], closes: [] },
+    };
+    if (made.length > 1) this.problem(`${task.name} made ${made.length} WebSockets`);
+    this.tasks.push(task);
+    if (this.waiting) {
+      task.early = true;
+      const refused = this.faults(option).length > 0 || thrownBy(option);
+      const before = this.tasks.filter((each) => each.socket && each !== task).length;
+      if (refused && made.length > 0) this.problem(`${task.name} opened a WebSocket though it is refused`);
+      if (!refused && before < this.settings.maxSockets && made.length === 0) {
+        this.problem(`${task.name} opened no WebSocket in the call`);
+      }
+      this.waiting.push(() => this.admit(task, promise));
+    } else this.admit(task, promise);
+    return task;
+  }
+
+  /**
+   * What is wrong with an option, each a whole errMsg.
+   *
+   * @param {Option} option
+   */
+  faults(option) {
+    const { fields = {} } = option;
+    const faults = unreadable(option);
+    const { url, header, protocols: offers } = fields;
+    if (faults.length === 0 && url?.throws === undefined && typeOf(url) !== 'String') {
+      faults.push(`parameter.url should be String instead of ${typeOf(url)}`);
+    }
+    if (header?.v !== undefined) faults.push(headers[header.v][1]);
+    if (offers?.v !== undefined) faults.push(protocols[offers.v][1]);
+    const texts = faults.filter(Boolean).map((fault) => `connectSocket:fail parameter error: ${fault}`);
+    if (typeof url?.is === 'string') {
+      const { protocol, host } = URL.canParse(url.is) ? new URL(url.is) : { protocol: '', host: '' };
+      const { domains } = this.settings;
+      if (protocol !== 'ws:' && protocol !== 'wss:') {
+        // Go's strings are UTF-8.
+        texts.push(
+          `connectSocket:fail invalid url "${new TextDecoder().decode(new TextEncoder().encode(url.is))}"`,
+        );
+      } else if (domains && !domains.includes(`${protocol}//${host}`)) {
+        texts.push('connectSocket:fail url not in domain list');
+      }
+    }
+    return texts;
+  }
+
+  /**
+   * @param {Task} task
+   * @param {Promise<unknown> | undefined} promise
+   */
+  admit(task, promise) {
+    const { maxSockets, onLimit } = this.settings;
+    const faults = this.faults(task.option);
+    const live = this.live();
+    task.waiting = false;
+    if (live.length >= maxSockets && onLimit !== 'replace') {
+      faults.push(`connectSocket:fail exceed max concurrent count ${maxSockets}`);
+    }
+    const error = faults.length === 0 && thrownBy(task.option);
+    if (error) faults.push(`connectSocket:fail ${error.name}: ${error.message}`);
+    if (!task.early && faults.length > 0 !== !task.socket) {
+      this.problem(`${task.name} opened ${task.socket ? 'a' : 'no'} WebSocket`);
+    }
+    const { call } = task;
+    if (faults.length > 0) {
+      if (task.socket && !this.isClosing(task)) task.closes.push([undefined, undefined]);
+      this.judge(call, false, faults);
+      Object.assign(task, { refused: true, over: true, ended: true, early: false });
+      if (promise && !call.watched && !call.given.includes('fail') && !call.given.includes('complete')) {
+        call.unhandled = promise;
+      }
+      // Its errMsg is one of several until it is told.
+      this.arrive(task, 'Error', { errMsg: faults });
+      this.arrive(task, 'Close', lostClose);
+      return;
+    }
+    if (live.length >= maxSockets) this.leave(live[0], 1000, undefined);
+    task.id = Number.NaN; // any above those before: told by what comes
+    this.judge(call, true, { errMsg: 'connectSocket:ok', socketTaskId: task });
+  }
+
+  /** The tasks that hold a slot, oldest first. */
+  live() {
+    return this.tasks.filter((task) => !task.waiting && !task.left && !task.over);
+  }
+
+  /** The task that the global functions are for. */
+  newest() {
+    return this.live().at(-1);
+  }
+
+  /**
+   * @param {Task} task
+   * @param {number | undefined} code
+   * @param {string | undefined} reason
+   */
+  leave(task, code, reason) {
+    task.abandoned = !task.opened;
+    task.left = true;
+    if (!this.isClosing(task)) task.closes.push([code, reason]);
+  }
+
+  /** Whether its WebSocket is closing for another reason: then closing it has no effect. @param {Task} task */
+  isClosing(task) {
+    const { socket, closes } = task;
+    if (!socket) return false;
+    return closes.length > 0 || (socket.readyState > 1 && socket.closes.length === 0);
+  }
+
+  /**
+   * A send has returned.
+   *
+   * @param {Task | 'newest' | undefined} target none: that of a global function without one
+   * @param {Option} option
+   * @param {any} data what was read of it
+   * @param {boolean} watched
+   * @param {string} api
+   */
+  send(target, option, data, watched, api) {
+    const call = this.call(api, option, watched);
+    this.when(target, (task) => {
+      const faults = unreadable(option).map((fault) => `parameter error: ${fault}`);
+      const field = option.fields?.data;
+      if (!(field?.v !== undefined && Object.hasOwn(sendable, field.v)) && field?.throws === undefined) {
+        const type = typeOf(field);
+        if (type !== 'String') {
+          faults.push(`parameter error: parameter.data should be String or ArrayBuffer instead of ${type}`);
+        }
+      }
+      if (task && !this.isOpen(task)) faults.push('SocketTask.readyState is not OPEN');
+      if (!task) faults.splice(0, Infinity, 'WebSocket is not connected');
+      if (faults.length > 0) {
+        const errMsgs = faults.map((fault) => `${api}:fail ${fault}`);
+        this.judge(call, false, errMsgs);
+      } else {
+        task?.sent.push(data);
+        this.judge(call, true, { errMsg: 'sendSocketMessage:ok' });
+      }
+    });
+    return call;
+  }
+
+  /** @param {Task} task */
+  isOpen = (task) => task.opened && !task.left && !task.over && task.socket?.readyState === 1;
+
+  /**
+   * Judges now, or when the module runs, with the task that a call is for.
+   *
+   * @param {Task | 'newest' | undefined} target
+   * @param {(task: Task | undefined) => void} judge
+   */
+  when(target, judge) {
+    const decide = () => judge(target === 'newest' ? this.newest() : target);
+    if (this.waiting) this.waiting.push(decide);
+    else decide();
+  }
+
+  /**
+   * A close has returned.
+   *
+   * @param {Task | 'newest' | undefined} target
+   * @param {Option} option
+   * @param {boolean} watched
+   */
+  close(target, option, watched) {
+    const call = this.call('closeSocket', option, watched);
+    this.when(target, (task) => {
+      if (!task) return this.judge(call, false, ['closeSocket:fail WebSocket is not connected']);
+      if (!task.left && !task.over) {
+        const { fields: { code, reason } = {} } = option;
+        const faults = option.whole === 'undefined' ? [] : unreadable(option);
+        for (const [name, field, want] of /** @type {const} */ ([
+          ['code', code, 'Number'],
+          ['reason', reason, 'String'],
+        ])) {
+          if (field?.throws === undefined && !isAbsent(field) && typeOf(field) !== want) {
+            faults.push(`parameter.${name} should be ${want} instead of ${typeOf(field)}`);
+          }
+        }
+        const errMsgs = faults.map((fault) => `closeSocket:fail parameter error: ${fault}`);
+        const number = isAbsent(code) ? 1000 : numberOf(code);
+        if (
+          number !== undefined &&
+          number !== 1000 &&
+          !(Number.isInteger(number) && number >= 3000 && number <= 4999)
+        ) {
+          errMsgs.push(
+            Number.isInteger(number) && Math.abs(number) < 2 ** 31
+              ? `closeSocket:fail invalid code ${number}: should be 1000 or 3000 to 4999`
+              : 'closeSocket:fail invalid code: should be a whole number, 1000 or 3000 to 4999',
+          );
+        }
+        const bytes = typeof reason?.is === 'string' ? new TextEncoder().encode(reason.is).length : 0;
+        if (bytes > 123)
+          errMsgs.push(`closeSocket:fail reason too long: ${bytes} bytes of UTF-8, at most 123`);
+        if (errMsgs.length > 0) return this.judge(call, false, errMsgs);
+        this.leave(task, number, /** @type {string} */ (reason?.is ?? ''));
+      }
+      this.judge(call, true, { errMsg: 'closeSocket:ok' });
+    });
+    return call;
+  }
+
+  /**
+   * A handler was registered.
+   *
+   * @param {Task | undefined} task none: by a global function
+   * @param {Kind} kind
+   * @param {unknown} handler
+   * @param {unknown} within the handler that runs, if one does
+   */
+  on(task, kind, handler, within) {
+    const list = (task ?? this).handlers[kind];
+    if (list.includes(handler)) return;
+    list.push(handler);
+    if (within === undefined) return;
+    for (const each of task ? [task] : this.tasks) each.fresh.add(kind);
+  }
+
+  /**
+   * A WebSocket's event is about to be dispatched.
+   *
+   * @param {ScriptedSocket} socket
+   * @param {any} event
+   */
+  event(socket, { type, data, code, reason, wasClean }) {
+    const task = this.tasks.find((each) => each.socket === socket);
+    if (!task || task.over) return;
+    const lost = (/** @type {boolean} */ opened) => ({
+      errMsg: `connectSocket:fail WebSocket connection to "${task.option.fields?.url?.is}" ${opened ? 'was lost' : 'failed'}`,
+    });
+    const opened = task.opened || task.raw.some((raw) => raw.type === 'open');
+    if (type === 'open') {
+      const header = socket.protocol ? { 'Sec-WebSocket-Protocol': socket.protocol } : {};
+      const connectEnd = this.now();
+      const profile = { fetchStart: task.began, connectEnd, cost: connectEnd - task.began };
+      task.raw.push({ type, res: { header, profile } });
+    } else if (type === 'message') {
+      task.raw.push({ type, res: { data }, size: typeof data === 'string' ? data.length : data.byteLength });
+      if (typeof data !== 'string' && !(data instanceof ArrayBuffer))
+        this.problem('binary is no ArrayBuffer');
+    } else if (type === 'error') {
+      task.raw.push({ type: socket.readyState === 0 ? 'failure' : 'error', res: lost(opened) });
+    } else if (type === 'close') {
+      if (!wasClean) task.raw.push({ type: 'error', res: lost(opened) });
+      task.raw.push({ type, res: { code, reason, wasClean } });
+    }
+    this.pump(task);
+  }
+
+  /** Time has passed: at most one attempt, that which expired first, has timed out. Says whether one has. */
+  expire() {
+    const due = (/** @type {Task} */ task) => task.began + timeoutOf(task.option.fields?.timeout);
+    const [task] = this.tasks
+      .filter((task) => !task.waiting && !task.opened && !task.left && !task.over && !task.failed)
+      .filter((task) => task.raw.every(({ type }) => type !== 'open') && this.now() >= due(task))
+      .sort((a, b) => due(a) - due(b));
+    if (!task) return false;
+    if (task.raw.length === 0) task.early = false;
+    task.raw.push({ type: 'failure', res: { errMsg: 'connectSocket:fail timeout' } });
+    this.pump(task);
+    return true;
+  }
+
+  /** A task of the event loop has begun, in which one task is told what came before its promise was resolved. */
+  catchUp() {
+    this.observe();
+    const task = this.tasks.find((each) => each.early && !each.waiting && each.raw.length > 0);
+    if (!task) return;
+    task.early = false;
+    this.pump(task);
+  }
+
+  /**
+   * Judges what the WebSocket told, as long as nothing is on its way to a handler: those see the state of its time.
+   *
+   * @param {Task} task
+   */
+  pump(task) {
+    while (task.raw.length > 0 && !task.early && this.round?.task !== task && !this.next(task)) {
+      this.process(task, /** @type {Raw} */ (task.raw.shift()));
+    }
+    // With nothing left for those who listen, what is held is the task's own.
+    if (task.over && this.round?.task !== task && !this.next(task)) task.ended = true;
+  }
+
+  /**
+   * @param {Task} task
+   * @param {Raw} raw
+   */
+  process(task, { type, res, size }) {
+    if (task.over) return;
+    const connecting = !task.opened && !task.left;
+    if (type === 'open' && connecting) {
+      task.opened = true;
+      this.arrive(task, 'Open', res);
+    } else if (type === 'message' && task.opened && !task.shed) {
+      const held = task.pending.filter((event) => event.kind === 'Message');
+      const bytes = held.reduce((sum, event) => sum + event.size, 0) + Number(size);
+      const { maxHeldMessages, maxHeldBytes } = this.settings;
+      if (!this.isWanted(task, 'Message') && (held.length >= maxHeldMessages || bytes > maxHeldBytes)) {
+        task.shed = true;
+        if (!this.isClosing(task)) task.closes.push([4008, undefined]);
+        task.raw.unshift({ type: 'error', res: { errMsg: heldTooMuch } });
+      } else this.arrive(task, 'Message', res, size);
+    } else if (type === 'error' && !task.abandoned && !task.failed) {
+      task.failed = true;
+      this.arrive(task, 'Error', res);
+    } else if (type === 'failure' && connecting && !task.failed) {
+      task.failed = true;
+      if (!this.isClosing(task)) task.closes.push([undefined, undefined]);
+      this.arrive(task, 'Error', res);
+      task.raw = [{ type: 'close', res: lostClose }];
+    } else if (type === 'close') {
+      task.over = true;
+      this.arrive(task, 'Close', res);
+    }
+  }
+
+  /**
+   * @param {Task} task
+   * @param {Kind} kind
+   * @param {any} res
+   * @param {number} [size]
+   */
+  arrive(task, kind, res, size = 0) {
+    task.pending.push({ kind, res, size, kept: false });
+  }
+
+  /** Whether no newer task holds a slot. @param {Task} task */
+  isBound = (task) => {
+    const newest = this.newest();
+    return !newest || this.tasks.indexOf(newest) <= this.tasks.indexOf(task);
+  };
+
+  /**
+   * Whether an event of this kind has somebody to be told.
+   *
+   * @param {Task} task
+   * @param {Kind} kind
+   */
+  isWanted(task, kind) {
+    if (task.handlers[kind].length > 0) return true;
+    return this.handlers[kind].length > 0 && !task.ended && this.isBound(task);
+  }
+
+  /**
+   * The event that is to be delivered next.
+   *
+   * @param {Task} task
+   */
+  next(task) {
+    return task.pending.find((event) => (!event.kept || task.ended) && this.isWanted(task, event.kind));
+  }
+
+  /**
+   * A handler is being called.
+   *
+   * @param {Task | undefined} own the task it was registered on; none: by a global function
+   * @param {Kind} kind
+   * @param {unknown} handler
+   * @param {any} res
+   */
+  handlerCalled(own, kind, handler, res) {
+    this.observe();
+    const what = `on${own ? '' : 'Socket'}${kind} of ${own?.name ?? 'the global functions'} with ${show(res)}`;
+    if (this.running) this.problem(`${what}, inside another handler`);
+    this.running = true;
+    if (!this.round) {
+      const task = own ?? this.tasks.find((each) => !each.ended && this.eligible(each, kind, res, handler));
+      const event = task && this.eligible(task, kind, res, handler);
+      if (!task || !event) {
+        const next = task && this.next(task);
+        this.problem(
+          `${what}: ${next ? `${next.kind} ${show(next.res)} was to come` : 'nothing was to come'}`,
+        );
+        return;
+      }
+      if (task.refused && task.call.tells.some((name) => name !== 'rejected')) {
+        this.problem(`${what}, before the callbacks of its call`);
+      }
+      this.begin(task, event);
+    }
+    const { event, rest } = /** @type {NonNullable<typeof this.round>} */ (this.round);
+    if (event.kind !== kind || rest[0] !== handler) {
+      this.problem(`${what}, while ${event.kind} is on its way to other handlers`);
+      return;
+    }
+    rest.shift();
+    if (!this.matches(event.res, res)) this.problem(`${what} instead of ${show(event.res)}`);
+  }
+
+  /**
+   * The event that this handler can be called with now.
+   *
+   * @param {Task} task
+   * @param {Kind} kind
+   * @param {any} res
+   * @param {unknown} handler
+   */
+  eligible(task, kind, res, handler) {
+    const event = task.pending.find(
+      (each) =>
+        (!each.kept || task.ended) &&
+        this.isWanted(task, each.kind) &&
+        (each.kind === kind || !task.fresh.has(each.kind)),
+    );
+    if (event?.kind !== kind || !this.matches(event.res, res)) return undefined;
+    return this.audience(task, kind)[0] === handler ? event : undefined;
+  }
+
+  /**
+   * @param {Task} task
+   * @param {Kind} kind
+   */
+  audience(task, kind) {
+    return [...task.handlers[kind], ...(!task.ended && this.isBound(task) ? this.handlers[kind] : [])];
+  }
+
+  /**
+   * @param {Task} task
+   * @param {Pending} event
+   */
+  begin(task, event) {
+    const at = task.pending.indexOf(event);
+    // What nobody wanted until now stays with the task when that ends.
+    if (task.over) for (const older of task.pending.slice(0, at)) older.kept = true;
+    task.pending.splice(at, 1);
+    this.round = { task, event, rest: this.audience(task, event.kind) };
+  }
+
+  /** The handler has returned, or thrown. */
+  handlerReturned() {
+    this.running = false;
+    if (!this.round || this.round.rest.length > 0) return;
+    const { task } = this.round;
+    this.round = undefined;
+    this.pump(task);
+  }
+
+  /**
+   * @param {any} want where an errMsg may be one of several
+   * @param {any} got
+   */
+  matches(want, got) {
+    if (!Array.isArray(want?.errMsg)) return same(got, want);
+    return (
+      Object.keys(got).length === 1 &&
+      want.errMsg.some((/** @type {string} */ text) => says(got.errMsg, text))
+    );
+  }
+
+  /**
+   * A callback of a call is being called, or its promise has settled.
+   *
+   * @param {Call} call
+   * @param {string} name of the callback; resolved or rejected
+   * @param {any} res
+   */
+  told(call, name, res) {
+    this.observe();
+    const what = `${name} of call ${call.name} with ${show(res)}`;
+    if (this.round) this.problem(`${what} while an event is on its way`);
+    const [next] = call.tells;
+    if (next !== name) return this.problem(`${what}: ${next ?? 'nothing'} was to come`);
+    call.tells.shift();
+    const task = this.tasks.find((each) => each.call === call);
+    if (name === 'resolved' && task) return; // with the task: see taskOf
+    const want = Array.isArray(call.res) ? { errMsg: call.res } : call.res;
+    if (!task || !call.ok) {
+      if (!this.matches(want, res)) return this.problem(`${what} instead of ${show(want)}`);
+      // From now on it is the same.
+      if (Array.isArray(call.res)) {
+        call.res = [res.errMsg];
+        if (task) {
+          task.errMsg = res.errMsg;
+          for (const event of task.pending) if (event.kind === 'Error') event.res = { errMsg: [res.errMsg] };
+        }
+      }
+      return;
+    }
+    if (!same(res, { ...want, socketTaskId: this.identify(task, res?.socketTaskId) })) {
+      this.problem(`${what} instead of ${show({ ...want, socketTaskId: task.id })}`);
+    }
+  }
+
+  /**
+   * Takes the id of a task, when it is told first, and says what it is.
+   *
+   * @param {Task} task
+   * @param {number} id
+   */
+  identify(task, id) {
+    if (Number.isNaN(task.id)) {
+      task.id = id;
+      if (!Number.isInteger(id) || id <= 0) this.problem(`${task.name} has the id ${show(id)}`);
+      const others = this.tasks.filter((each) => each.id > 0);
+      if (others.some((each, i) => i > 0 && each.id <= others[i - 1].id)) {
+        this.problem(`${task.name} has the id ${id}, which is not above those before`);
+      }
+    }
+    return task.id;
+  }
+
+  /**
+   * The readyStates that a task may have.
+   *
+   * @param {Task} task
+   */
+  readyStates(task) {
+    if (task.waiting) return [0];
+    if (task.over) return [3];
+    const state = task.socket?.readyState ?? 0;
+    if (state > 1) return [state];
+    return [task.left ? 2 : task.opened ? 1 : 0];
+  }
+
+  /** A callback is about to throw. @param {unknown} error */
+  throws(error) {
+    this.errors.push(error);
+  }
+
+  /** window.onerror was told. @param {unknown} error */
+  reported(error) {
+    const at = this.errors.findIndex((each) => Object.is(each, error));
+    if (at < 0)
+      this.problem(`window.onerror was told of ${describe(error)}, which no callback threw, or again`);
+    else this.errors.splice(at, 1);
+  }
+
+  /** A rejection that nobody handles was reported. @param {Promise<unknown>} promise @param {unknown} reason */
+  unhandled(promise, reason) {
+    this.observe();
+    const call = this.calls.find((each) => each.unhandled === promise);
+    if (!call) return this.problem(`unhandledrejection of ${show(reason)}`);
+    call.unhandled = undefined;
+  }
+
+  /**
+   * Nothing is on its way: all that had to come has come.
+   *
+   * @param {{ tasks: number, slotsInUse: number }} stats
+   */
+  quiet(stats) {
+    this.observe();
+    if (this.round) {
+      const { task, event, rest } = this.round;
+      this.problem(`${event.kind} of ${task.name} was not told to ${rest.length} of its handlers`);
+    }
+    if (this.errors.length > 0) this.problem(`window.onerror was not told of ${describe(this.errors[0])}`);
+    for (const { name, tells, judged } of this.calls) {
+      if (judged && tells.length > 0) this.problem(`call ${name} has not told ${tells.join(', ')}`);
+    }
+    const newest = this.newest();
+    let held = 0;
+    for (const task of this.tasks) {
+      if (!task.waiting && task.raw.length === 0) task.early = false;
+      this.pump(task);
+      task.fresh.clear();
+      const next = this.next(task);
+      // Those of the global functions may wait while their task is closing.
+      if (next && (task === newest || task.handlers[next.kind].length > 0)) {
+        this.problem(`${task.name} has not told ${next.kind} ${show(next.res)}`);
+      }
+      if (task.raw.length > 0 && !task.early) this.problem(`${task.name} still has ${task.raw[0].type}`);
+      if (!task.over && !task.waiting) held += task.pending.length;
+      const { socket } = task;
+      if (!socket || this.waiting) continue;
+      if (
+        !(
+          socket.sent.length === task.sent.length &&
+          socket.sent.every((data, i) => Object.is(data, task.sent[i]))
+        )
+      ) {
+        this.problem(`${task.name} has sent ${show(socket.sent)} instead of ${show(task.sent)}`);
+      }
+      if (show(socket.closes) !== show(task.closes)) {
+        this.problem(`${task.name} has closed with ${show(socket.closes)} instead of ${show(task.closes)}`);
+      }
+    }
+    const tasks = this.tasks.filter((task) => !task.over && !task.waiting).length;
+    if (stats.tasks !== tasks || stats.slotsInUse !== held) {
+      this.problem(
+        `stats tell ${stats.tasks} tasks and ${stats.slotsInUse} slots in use instead of ${tasks} and ${held}`,
+      );
+    }
+  }
+}
+
+/**
+ * What the WebSocket's constructor throws for an option that has no faults.
+ *
+ * @param {Option} option
+ */
+function thrownBy({ fields: { url, protocols: offers } = {} }) {
+  return refusal(
+    /** @type {string} */ (url?.is),
+    (offers?.v === undefined ? undefined : protocols[offers.v][0]()) ?? [],
+  );
+}
+
+/**
+ * The value of a field that is a number.
+ *
+ * @param {Field | undefined} field
+ * @returns {number | undefined}
+ */
+function numberOf(field) {
+  if (field === undefined || typeOf(field) !== 'Number') return undefined;
+  if (field.v !== undefined) return hostile[field.v][0]();
+  return Number(field.number ?? field.is);
+}
+
+/**
+ * The milliseconds that an attempt may take: the default where what is asked for is not positive and finite.
+ *
+ * @param {Field | undefined} field
+ */
+function timeoutOf(field) {
+  const ms = numberOf(field);
+  return ms !== undefined && ms > 0 && Number.isFinite(ms) ? Math.min(Math.max(ms, 1), 2 ** 31 - 1) : 60_000;
+}
+
+/** @param {unknown} error */
+function describe(error) {
+  try {
+    return String(error);
+  } catch {
+    return 'something without words';
+  }
+}

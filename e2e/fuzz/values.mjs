@@ -1,0 +1,174 @@
+/**
+ * Values by name, so that a program that has them is JSON.
+ */
+
+/** @returns {any} */
+const revoked = (target = {}) => {
+  const { proxy, revoke } = Proxy.revocable(target, {});
+  revoke();
+  return proxy;
+};
+/** @returns {never} */
+const refuse = () => {
+  throw new Error('trap');
+};
+
+/**
+ * Values of the wrong type: what makes each, and what an errMsg calls its type.
+ *
+ * @type {Record<string, [() => any, string]>}
+ */
+export const hostile = {
+  undefined: [() => undefined, 'Undefined'],
+  null: [() => null, 'Null'],
+  true: [() => true, 'Boolean'],
+  zero: [() => 0, 'Number'],
+  NaN: [() => Number.NaN, 'Number'],
+  symbol: [() => Symbol('s'), 'Symbol'],
+  bigint: [() => 2n ** 70n, 'BigInt'],
+  function: [() => () => {}, 'Function'],
+  class: [() => class {}, 'Function'],
+  'revoked function': [() => revoked(() => {}), 'Function'],
+  array: [() => [], 'Array'],
+  'an option in an array': [() => [{ url: 'ws://fuzz.example/' }], 'Array'],
+  'proxy of an array': [() => new Proxy([], {}), 'Array'],
+  object: [() => ({}), 'Object'],
+  'null prototype': [() => Object.create(null), 'Object'],
+  'revoked proxy': [() => revoked(), 'Object'],
+  'throwing proxy': [
+    () => new Proxy({}, { get: refuse, has: refuse, ownKeys: refuse, getPrototypeOf: refuse }),
+    'Object',
+  ],
+  'throwing tag': [
+    () => ({
+      get [Symbol.toStringTag]() {
+        throw 1;
+      },
+    }),
+    'Object',
+  ],
+  'lying tag': [() => ({ [Symbol.toStringTag]: 'String' }), 'Object'],
+  'boxed string': [() => new String('ws://fuzz.example/'), 'Object'],
+  'throwing conversion': [
+    () => ({ toString: refuse, valueOf: refuse, [Symbol.toPrimitive]: refuse }),
+    'Object',
+  ],
+  date: [() => new Date(), 'Date'],
+  map: [() => new Map(), 'Map'],
+  promise: [() => Promise.resolve(), 'Promise'],
+  'document.all': [() => document.all, 'HTMLAllCollection'],
+};
+
+/**
+ * What may be thrown, and how an errMsg tells it.
+ *
+ * @type {Record<string, [() => unknown, string]>}
+ */
+export const thrown = {
+  Error: [() => new Error('boom'), 'Error: boom'],
+  RangeError: [() => new RangeError('far'), 'RangeError: far'],
+  DOMException: [() => new DOMException('stop', 'AbortError'), 'AbortError: stop'],
+  1: [() => 1, '1'],
+  undefined: [() => undefined, 'undefined'],
+  null: [() => null, 'null'],
+  symbol: [() => Symbol('s'), 'Symbol(s)'],
+  bigint: [() => 1n, '1'],
+  'null prototype': [() => Object.create(null), 'unknown error'],
+  'throwing conversion': [() => ({ toString: refuse }), 'unknown error'],
+  'revoked proxy': [() => revoked(), 'unknown error'],
+};
+
+/**
+ * Headers, and what is wrong with each; where that ends in … an engine's own words follow.
+ *
+ * @type {Record<string, [() => any, string]>}
+ */
+export const headers = {
+  empty: [() => ({}), ''],
+  text: [() => ({ a: 'b' }), ''],
+  scalars: [() => ({ a: 1, b: true, c: 3n, d: null, e: undefined }), ''],
+  referer: [() => ({ ReFerer: 'x' }), ''],
+  'own __proto__': [() => JSON.parse('{ "__proto__": "polluted" }'), ''],
+  'own constructor': [() => ({ constructor: 'x', hasOwnProperty: 'y', toString: 'z' }), ''],
+  'nested __proto__': [
+    () => JSON.parse('{ "__proto__": { "polluted": true } }'),
+    'parameter.header.__proto__ should be String instead of Object',
+  ],
+  'nested constructor': [
+    () => ({ constructor: { prototype: { polluted: true } } }),
+    'parameter.header.constructor should be String instead of Object',
+  ],
+  symbol: [() => ({ a: Symbol() }), 'parameter.header.a should be String instead of Symbol'],
+  function: [() => ({ a() {} }), 'parameter.header.a should be String instead of Function'],
+  list: [() => ({ a: ['b'] }), 'parameter.header.a should be String instead of Array'],
+  'revoked field': [() => ({ a: revoked() }), 'parameter.header.a should be String instead of Object'],
+  'throwing field': [
+    () => ({
+      get a() {
+        throw 1;
+      },
+    }),
+    'reading parameter.header threw 1',
+  ],
+  'throwing proxy': [() => new Proxy({}, { ownKeys: refuse }), 'reading parameter.header threw Error: trap'],
+  'revoked proxy': [() => revoked(), 'reading parameter.header threw TypeError…'],
+  array: [() => ['a'], 'parameter.header should be Object instead of Array'],
+  string: [() => 'a: b', 'parameter.header should be Object instead of String'],
+  number: [() => 5, 'parameter.header should be Object instead of Number'],
+  function2: [() => () => {}, 'parameter.header should be Object instead of Function'],
+};
+
+/**
+ * Protocols, and what is wrong with each; what only the browser refuses is not.
+ *
+ * @type {Record<string, [() => any, string]>}
+ */
+export const protocols = {
+  null: [() => null, ''],
+  none: [() => [], ''],
+  string: [() => 'chat', ''],
+  two: [() => ['one', 'two'], ''],
+  repeated: [() => ['one', 'two', 'one'], ''],
+  empty: [() => '', ''],
+  'with a space': [() => ['a b'], ''],
+  'not in ASCII': [() => ['ü'], ''],
+  'own iterator': [
+    () => Object.assign(['one'], { [Symbol.iterator]: refuse }),
+    'reading parameter.protocols threw Error: trap',
+  ],
+  'proxy of an array': [() => new Proxy(['one'], {}), ''],
+  number: [() => 5, 'parameter.protocols should be Array instead of Number'],
+  symbol: [() => Symbol(), 'parameter.protocols should be Array instead of Symbol'],
+  'array-like': [() => ({ length: -1 }), 'parameter.protocols should be Array instead of Object'],
+  'of a number': [() => ['one', 1], 'parameter.protocols[1] should be String instead of Number'],
+  'of a symbol': [() => [Symbol()], 'parameter.protocols[0] should be String instead of Symbol'],
+  // biome-ignore lint/suspicious/noSparseArray: that it is one is the point
+  sparse: [() => [, 'a'], 'parameter.protocols[0] should be String instead of Undefined'],
+  throwing: [
+    () => Object.defineProperty(['a'], '0', { get: refuse }),
+    'reading parameter.protocols threw Error: trap',
+  ],
+  'revoked proxy': [() => revoked([]), 'reading parameter.protocols threw TypeError…'],
+};
+
+/**
+ * Data that can be sent.
+ *
+ * @type {Record<string, () => any>}
+ */
+export const sendable = {
+  empty: () => '',
+  text: () => 'text',
+  'lone surrogate': () => '\ud800',
+  buffer: () => new ArrayBuffer(8),
+  bytes: () => new Uint8Array([1, 2, 3]),
+  window: () => new Uint8Array(8).subarray(2, 4),
+  floats: () => new Float64Array(2),
+  view: () => new DataView(new ArrayBuffer(4), 1, 2),
+  blob: () => new Blob(['blob']),
+  detached: () => {
+    const buffer = new ArrayBuffer(8);
+    structuredClone(buffer, { transfer: [buffer] });
+    return buffer;
+  },
+};
