@@ -103,18 +103,15 @@ class Run {
   /** Ends every task, and listens to all that is still held. */
   async finish() {
     await this.happen({ net: 'start' }, 0);
-    for (let task = 0; task < this.handles.length; task++) {
-      this.do({ do: 'close', task, via: 'task', watched: true, option: { whole: 'undefined' } });
-    }
     await this.rest();
-    // Handlers may have made others.
-    for (let round = 0; round < 5 && this.handles.some(({ model }) => !model.over); round++) {
-      for (let task = 0; task < this.handles.length; task++) {
-        this.do({ do: 'close', task, via: 'task', watched: true, option: { whole: 'undefined' } });
-      }
-      for (const socket of sockets.slice(this.first)) await this.dispatch(socket, { net: 'close' });
-      await this.rest();
+    await this.closeAll();
+    // All slots are back: so many may connect, and no more.
+    const { maxSockets, onLimit } = this.model.settings;
+    const option = { fields: { url: { is: 'ws://fuzz.example/' } } };
+    for (let probe = onLimit === 'replace' ? 1 : 0; probe <= maxSockets; probe++) {
+      this.do({ do: 'connect', via: 'connectTask', watched: false, option });
     }
+    await this.closeAll();
     for (let task = 0; task < this.handles.length; task++) {
       for (const kind of kinds) this.do({ do: 'on', task, via: 'task', kind, handler: { name: 9 } });
     }
@@ -133,6 +130,18 @@ class Run {
     if (tasks + slotsInUse > 0) this.model.problem(`${tasks} tasks and ${slotsInUse} slots are left`);
     const polluted = /** @type {any} */ ({}).polluted ?? Object.keys(Object.prototype)[0];
     if (polluted !== undefined) this.model.problem('Object.prototype is polluted');
+  }
+
+  /** Closes all, and those that handlers open meanwhile. */
+  async closeAll() {
+    for (let round = 0; round < 9 && this.handles.some(({ model }) => !model.over); round++) {
+      for (let task = 0; task < this.handles.length; task++) {
+        this.do({ do: 'close', task, via: 'task', watched: true, option: { whole: 'undefined' } });
+      }
+      await this.rest();
+      for (const socket of sockets.slice(this.first)) await this.dispatch(socket, { net: 'close' });
+      await this.rest();
+    }
   }
 
   /** Waits until nothing is on its way. */

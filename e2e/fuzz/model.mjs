@@ -524,7 +524,10 @@ export class Model {
     const due = (/** @type {Task} */ task) => task.began + timeoutOf(task.option.fields?.timeout);
     const [task] = this.tasks
       .filter((task) => !task.waiting && !task.opened && !task.left && !task.over && !task.failed)
-      .filter((task) => task.raw.every(({ type }) => type !== 'open') && this.now() >= due(task))
+      .filter(
+        (task) =>
+          task.raw.every(({ type }) => type !== 'open' && type !== 'failure') && this.now() >= due(task),
+      )
       .sort((a, b) => due(a) - due(b));
     if (!task) return false;
     if (task.raw.length === 0) task.early = false;

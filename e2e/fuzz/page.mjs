@@ -37,7 +37,8 @@ async function openFrame() {
  * @returns {Promise<string[]>} what was wrong
  */
 async function replay(program) {
-  const key = program.own ? 'own' : program.realm;
+  const own = program.own || program.early;
+  const key = own ? 'own' : program.realm;
   const frame = frames.get(key) ?? (await openFrame());
   frames.set(key, frame);
   const { problems, spent, stats } = await frame.run(program);
@@ -46,7 +47,7 @@ async function replay(program) {
   if (frame.runs > warm && stats.memory > 1.5 * frame.memory) {
     problems.push(`the module's memory has grown from ${frame.memory} to ${stats.memory} bytes`);
   }
-  if (spent || program.own || frame.runs === worn || problems.length > 0) {
+  if (spent || own || frame.runs === worn || problems.length > 0) {
     frames.delete(key);
     frame.element.remove();
   }
@@ -114,7 +115,7 @@ async function check({ seed, programs: numRuns, path, seconds }) {
   const program = await minimize(counterexample[0]);
   const problems = await replay(program);
   if (problems.length === 0) problems.push('once, and not again:', String(errorInstance));
-  return { seed, path: counterexamplePath, problems, program };
+  return { seed, path: counterexamplePath, problems: problems.slice(0, 9), program };
 }
 
 Object.assign(globalThis, { fuzz: { check, replay, progress } });
