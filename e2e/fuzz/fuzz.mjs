@@ -151,7 +151,7 @@ async function main() {
     },
   });
   const seed = Number(flags.seed);
-  const programs = Number(flags.programs);
+  const programs = flags.path === undefined ? Number(flags.programs) : 1;
   const site = await startFuzz();
   const engine = await openEngine(flags.engine);
   try {
