@@ -77,12 +77,14 @@ await bundle({
 for (const types of ['connectsocket.d.ts', 'classic.d.ts', 'wx.d.ts'])
   cpSync(join(web, types), join(dist, types));
 await bundle({
-  entryPoints: [join(web, 'playground/playground.js'), join(web, 'playground/playground.css')],
+  entryPoints: ['playground.js', 'contestant.js', 'playground.css'].map((file) =>
+    join(web, 'playground', file),
+  ),
   outdir: join(dist, 'playground'),
   format: 'esm',
   external: ['../connectsocket.mjs'], // the playground uses the package as it is built
 });
-for (const file of ['index.html', 'favicon.svg']) {
+for (const file of ['index.html', 'contestant.html', 'favicon.svg']) {
   cpSync(join(web, 'playground', file), join(dist, 'playground', file));
 }
 

@@ -1,33 +1,8 @@
 /** Who is measured: each is a way to open a connection, made ready by `prepare`. */
 
+import { bare, by } from './connect.js';
+
 /** @import { Connect } from './measure.js' */
-
-/** @type {Connect} */
-const bare = (url, onMessage) =>
-  new Promise((resolve, reject) => {
-    const ws = new WebSocket(url);
-    ws.binaryType = 'arraybuffer';
-    ws.addEventListener('message', ({ data }) => onMessage(data));
-    ws.addEventListener('error', reject);
-    ws.addEventListener('open', () => resolve({ send: (data) => ws.send(data), close: () => ws.close() }));
-  });
-
-/**
- * Opens a connection by a connectSocket of the mini-program world.
- *
- * @param {(option: any) => any} connectSocket
- * @param {object} [more] options
- * @returns {Connect}
- */
-const by = (connectSocket, more) => async (url, onMessage) => {
-  const task = await connectSocket({ url, ...more });
-  task.onMessage((/** @type {{ data: unknown }} */ { data }) => onMessage(data));
-  await new Promise((resolve, reject) => {
-    task.onOpen(resolve);
-    task.onError(reject);
-  });
-  return { send: (data) => task.send({ data }), close: () => task.close({}) };
-};
 
 /** The least that uni-app's H5 does: lists of callbacks, called one by one, and the platform's own events. */
 class UniSocketTask {

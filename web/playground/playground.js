@@ -1,7 +1,9 @@
 import { connectSocket, load, stats } from '../connectsocket.mjs';
+import { Benchmark } from './benchmark.js';
 import { Card } from './card.js';
 import { find, instance, show, tell } from './dom.js';
 import { formatBytes, formatCount } from './format.js';
+import { wireTabs } from './tabs.js';
 
 const form = find(document, '#connect-form', HTMLFormElement);
 const url = find(form, '#url', HTMLInputElement);
@@ -23,6 +25,8 @@ echo.protocol = echo.protocol.replace('http', 'ws');
 url.value = echo.href;
 example.value = '';
 
+wireTabs(find(document, '#tabs', HTMLElement));
+new Benchmark(find(document, '#benchmark-panel', HTMLElement), echo.href);
 loadModule();
 
 example.addEventListener('change', () => {

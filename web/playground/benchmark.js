@@ -1,0 +1,247 @@
+import { spread } from '../../bench/statistics.mjs';
+import { steps } from '../../bench/steps.mjs';
+import { find, instance, show, tell } from './dom.js';
+import { formatCount } from './format.js';
+import { Strip } from './strip.js';
+
+/** @typedef {import('../../bench/steps.mjs').Step} Step */
+
+const NAMES = ['bare', 'connectsocket'];
+const TITLES = { roundTrip: 'round trip', echo: 'echo', flood: 'flood', fake: 'fake socket' };
+const PATIENCE = 120_000; // milliseconds until a measure is given up
+
+const short = steps.filter((step) => step.short);
+
+/** Measures the short form of the benchmark round by round, and shows what is known so far. */
+export class Benchmark {
+  /** @type {Map<string, Row>} by the name that the step gives it */
+  #rows = new Map();
+  /** @type {AbortController | undefined} of the run that is under way */
+  #run;
+
+  #url;
+  #form;
+  #button;
+  #state;
+  #step;
+  #progress;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {string} url of the echo server
+   */
+  constructor(root, url) {
+    this.#url = url;
+    this.#form = find(root, 'form', HTMLFormElement);
+    this.#button = find(root, 'form button', HTMLButtonElement);
+    this.#state = find(root, '.state', HTMLElement);
+    this.#step = find(root, '.step', HTMLElement);
+    this.#progress = find(root, 'progress', HTMLProgressElement);
+    const body = find(root, 'tbody', HTMLElement);
+    for (const { values } of short) {
+      for (const name of Object.keys(values({}, 0))) {
+        const row = new Row(name);
+        this.#rows.set(name, row);
+        body.append(row.element);
+      }
+    }
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      if (this.#run) this.#run.abort();
+      else this.#start();
+    });
+  }
+
+  async #start() {
+    const input = find(this.#form, '.rounds input', HTMLInputElement);
+    const rounds = Math.min(Math.max(1, Math.round(input.valueAsNumber || 1)), Number(input.max));
+    const error = find(this.#form, '.benchmark-error', HTMLElement);
+    const run = new AbortController();
+    input.value = String(rounds);
+    input.disabled = true;
+    this.#run = run;
+    this.#button.textContent = 'Stop';
+    tell(error);
+    for (const row of this.#rows.values()) row.clear(rounds);
+    this.#progress.max = rounds * short.length;
+    this.#progress.value = 0;
+    try {
+      const interrupted = await this.#measureAll(rounds, run.signal);
+      show(this.#state, `${plural(rounds)} done.`);
+      show(
+        this.#step,
+        interrupted
+          ? 'The page was in the background meanwhile; what that disturbed was measured again.'
+          : '',
+      );
+    } catch (failure) {
+      const done = Math.floor(this.#progress.value / short.length);
+      show(this.#state, `Stopped after ${plural(done)}.`);
+      show(this.#step, '');
+      if (!run.signal.aborted) tell(error, /** @type {Error} */ (failure).message);
+    }
+    for (const row of this.#rows.values()) row.element.classList.remove('now');
+    this.#button.textContent = 'Start';
+    input.disabled = false;
+    this.#run = undefined;
+  }
+
+  /**
+   * @param {number} rounds
+   * @param {AbortSignal} stop
+   * @returns {Promise<boolean>} whether the page was in the background meanwhile
+   */
+  async #measureAll(rounds, stop) {
+    let interrupted = false;
+    while (this.#progress.value < this.#progress.max) {
+      if (document.hidden) {
+        interrupted = true;
+        show(this.#state, 'Waiting until the page is in front.');
+        show(this.#step, '');
+        await until(document, 'visibilitychange', stop);
+        continue;
+      }
+      const hidden = new AbortController();
+      const hide = () => hidden.abort();
+      document.addEventListener('visibilitychange', hide);
+      const frames = NAMES.map(() => document.createElement('iframe'));
+      try {
+        await this.#measureOn(frames, rounds, AbortSignal.any([stop, hidden.signal]));
+      } catch (error) {
+        if (stop.aborted || !hidden.signal.aborted) throw error;
+      } finally {
+        for (const frame of frames) frame.remove(); // ends what still runs there
+        document.removeEventListener('visibilitychange', hide);
+      }
+    }
+    return interrupted;
+  }
+
+  /**
+   * Measures what is left, in new frames.
+   * @param {HTMLIFrameElement[]} frames
+   * @param {number} rounds
+   * @param {AbortSignal} signal
+   */
+  async #measureOn(frames, rounds, signal) {
+    for (const [i, frame] of frames.entries()) {
+      frame.title = NAMES[i];
+      frame.hidden = true;
+      frame.src = `contestant.html#${NAMES[i]}`;
+      document.body.append(frame);
+      await until(frame, 'load', signal);
+    }
+    for (; this.#progress.value < this.#progress.max; this.#progress.value++) {
+      const round = Math.floor(this.#progress.value / short.length);
+      const step = short[this.#progress.value % short.length];
+      show(this.#state, `Round ${round + 1} of ${rounds}:`);
+      for (const [name, row] of this.#rows) row.element.classList.toggle('now', name in step.values({}, 0));
+      /** @type {Record<string, number>[]} by contestant */
+      const values = [];
+      for (const i of round % 2 ? [1, 0] : [0, 1]) {
+        show(this.#step, `${TITLES[step.name]}, ${NAMES[i]}`);
+        values[i] = step.values(await this.#measure(frames[i], step, signal), 0);
+      }
+      for (const [name, bare] of Object.entries(values[0])) this.#rows.get(name)?.add(bare, values[1][name]);
+    }
+  }
+
+  /**
+   * @param {HTMLIFrameElement} frame
+   * @param {Step} step
+   * @param {AbortSignal} signal
+   */
+  async #measure({ title, contentWindow }, { name, option }, signal) {
+    const { measure } = /** @type {any} */ (contentWindow);
+    const late = AbortSignal.timeout(PATIENCE);
+    try {
+      return await Promise.race([measure(name, this.#url, option), aborted(AbortSignal.any([signal, late]))]);
+    } catch (error) {
+      const why = late.aborted
+        ? `not done within ${PATIENCE / 1000} s`
+        : /** @type {Error} */ (error).message;
+      throw new Error(`${TITLES[name]}, ${title}, with ${this.#url}: ${why}`);
+    }
+  }
+}
+
+/** A measure: its samples, and its line in the table. */
+class Row {
+  element = instance('measure-template');
+
+  /** @type {number[]} */
+  #bare = [];
+  /** @type {number[]} */
+  #ours = [];
+  #unit;
+  #strip;
+
+  /** @param {string} name with its unit behind a comma */
+  constructor(name) {
+    const comma = name.lastIndexOf(', ');
+    const title = name.slice(0, comma);
+    this.#unit = name.slice(comma + 2);
+    show(find(this.element, '.name', HTMLElement), title);
+    show(
+      find(this.element, '.unit', HTMLElement),
+      `${this.#unit}, ${this.#unit.endsWith('/s') ? 'more' : 'less'} is better`,
+    );
+    this.#strip = new Strip(find(this.element, '.strip', HTMLElement), `${title}: ratio of each round`);
+  }
+
+  /** @param {number} rounds that will come */
+  clear(rounds) {
+    this.#bare = [];
+    this.#ours = [];
+    for (const cell of ['.bare', '.ours', '.median']) show(find(this.element, cell, HTMLElement), '–');
+    show(find(this.element, '.quartiles', HTMLElement), '');
+    this.#strip.show([], rounds);
+  }
+
+  /**
+   * @param {number} bare
+   * @param {number} ours
+   */
+  add(bare, ours) {
+    this.#bare.push(bare);
+    this.#ours.push(ours);
+    const ratios = this.#ours.map((sample, round) => sample / this.#bare[round]);
+    const { median, low, high } = spread(ratios);
+    show(find(this.element, '.bare', HTMLElement), formatFigure(spread(this.#bare).median));
+    show(find(this.element, '.ours', HTMLElement), formatFigure(spread(this.#ours).median));
+    show(find(this.element, '.median', HTMLElement), formatRatio(median));
+    show(find(this.element, '.quartiles', HTMLElement), `${formatRatio(low)}–${formatRatio(high)}`);
+    this.#strip.show(ratios);
+  }
+}
+
+/**
+ * @param {AbortSignal} signal
+ * @returns {Promise<never>} rejects when it is aborted
+ */
+const aborted = (signal) =>
+  new Promise((_, reject) => {
+    const fail = () => reject(signal.reason);
+    if (signal.aborted) fail();
+    else signal.addEventListener('abort', fail);
+  });
+
+/**
+ * @param {EventTarget} target
+ * @param {string} type
+ * @param {AbortSignal} signal
+ */
+const until = (target, type, signal) =>
+  Promise.race([
+    aborted(signal),
+    new Promise((resolve) => target.addEventListener(type, resolve, { once: true })),
+  ]);
+
+/** @param {number} rounds */
+const plural = (rounds) => `${rounds} ${rounds === 1 ? 'round' : 'rounds'}`;
+
+/** @param {number} n */
+const formatFigure = (n) => (n < 100 ? String(Number(n.toPrecision(3))) : formatCount(Math.round(n)));
+
+/** @param {number} n */
+const formatRatio = (n) => n.toFixed(n < 10 ? 2 : 1);
