@@ -331,6 +331,140 @@ test('measures and draws round trips', async () => {
   assert.equal(await page.$eval('#task-1 .ping', (button) => button.ariaPressed), 'false');
 });
 
+/** @param {string} tab */
+const isShown = async (tab) => {
+  const [selected, shown] = await page.evaluate(() => [
+    [...document.querySelectorAll('[role=tab][aria-selected=true]')].map(({ id }) => id),
+    [...document.querySelectorAll('[role=tabpanel]:not([hidden])')].map(({ id }) => id),
+  ]);
+  assert.deepEqual([selected, shown], [[tab], [`${tab}-panel`]]);
+};
+
+test('shows a tab by its address, a click or the keyboard', async () => {
+  await isShown('connections');
+  await page.click('#benchmark');
+  await isShown('benchmark');
+  assert.equal(await page.evaluate(() => location.hash), '#benchmark');
+  await page.reload();
+  await isShown('benchmark');
+
+  await page.focus('#benchmark');
+  for (const [key, tab] of /** @type {const} */ ([
+    ['ArrowRight', 'connections'],
+    ['ArrowLeft', 'benchmark'],
+    ['Home', 'connections'],
+    ['End', 'benchmark'],
+  ])) {
+    await page.keyboard.press(key);
+    await isShown(tab);
+    assert.equal(await page.evaluate(() => document.activeElement?.id), tab);
+  }
+  await page.keyboard.press('Tab'); // the other tab is no stop
+  assert.ok(await page.evaluate(() => document.activeElement?.matches('.rounds input')));
+  await page.evaluate(() => {
+    location.hash = '#connections';
+  });
+  await says('#tasks-title', 'Tasks');
+  assert.deepEqual(complaints, []);
+});
+
+/** What the benchmark's table says, a row for each measure. */
+const measured = () =>
+  page.$$eval('.results tbody tr', (rows) =>
+    rows.map((row) => {
+      const cell = (/** @type {string} */ name) => row.querySelector(name)?.textContent ?? '';
+      return {
+        name: cell('.name'),
+        numbers: ['.bare', '.ours', '.median'].map((name) => Number(cell(name).replaceAll(',', ''))),
+        quartiles: cell('.quartiles'),
+      };
+    }),
+  );
+
+/** @param {string} rounds */
+async function startBenchmark(rounds) {
+  await page.click('#benchmark');
+  await fill('.rounds input', rounds);
+  await page.keyboard.press('Enter');
+}
+
+test('compares with the bare WebSocket, and keeps connections meanwhile', async () => {
+  await connect(1);
+  await page.click('#task-1 .ping');
+  await startBenchmark('2');
+  await says('.benchmark .state', 'Round 2 of 2');
+  await until('its end', async () => (await text('.benchmark .state')) === '2 rounds done.');
+  const rows = await measured();
+  assert.deepEqual(
+    rows.map(({ name }) => name),
+    [
+      'round trip p50',
+      'round trip p99',
+      'echo 64 B',
+      'flood 64 B',
+      'fake socket receive',
+      'fake socket send',
+    ],
+  );
+  for (const { name, numbers, quartiles } of rows) {
+    assert.ok(
+      numbers.every((n) => Number.isFinite(n) && n > 0),
+      `${name}: ${numbers}`,
+    );
+    assert.match(quartiles, /^[\d.]+–[\d.]+$/);
+  }
+  assert.equal(await text('.benchmark .primary'), 'Start');
+  assert.equal(await page.$('iframe'), null);
+
+  await page.click('#connections');
+  const pings = Number(await text('#task-1 .pings'));
+  await until('pings go on', async () => Number(await text('#task-1 .pings')) > pings);
+  assert.equal(await text('#task-1 .state'), 'open');
+  assert.equal(await text('#stat-tasks'), '1');
+  assert.deepEqual(complaints, []);
+});
+
+test('waits with the benchmark in the background, and stops it in mid-run', async () => {
+  await startBenchmark('99');
+  await until('the first ratio', async () => ((await measured())[0].numbers[2] ?? 0) > 0);
+  /** @param {boolean} hidden */
+  const hide = (hidden) =>
+    page.evaluate((value) => {
+      Object.defineProperty(document, 'hidden', { value, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+  await hide(true);
+  await says('.benchmark .state', 'Waiting until the page is in front.');
+  assert.equal(await page.$('iframe'), null);
+  await hide(false);
+  await says('.benchmark .state', 'Round 1 of 99');
+  await until('a step', async () => (await text('.benchmark .step')) !== '');
+
+  await page.click('.benchmark .primary');
+  await says('.benchmark .state', 'Stopped after 0 rounds.');
+  assert.equal(await page.$('iframe'), null);
+  assert.equal(await text('.benchmark .primary'), 'Start');
+  assert.equal(await text('.benchmark-error'), '');
+  assert.ok((await measured())[0].numbers[2] > 0);
+  assert.deepEqual(complaints, []);
+});
+
+test('says that the server has no echo', async () => {
+  await page.evaluateOnNewDocument(() => {
+    const { WebSocket } = globalThis;
+    globalThis.WebSocket = class extends WebSocket {
+      constructor() {
+        super(`ws://${location.host}/nowhere`);
+      }
+    };
+  });
+  await page.reload();
+  await startBenchmark('1');
+  await says('.benchmark-error', `round trip, bare, with ${base.replace('http', 'ws')}/echo: the WebSocket`);
+  assert.equal(await text('.benchmark .state'), 'Stopped after 0 rounds.');
+  assert.equal(await text('.benchmark .primary'), 'Start');
+});
+
 test('fits a phone, in light and dark', async () => {
   await page.setViewport({ width: 360, height: 740, isMobile: true, hasTouch: true });
   await page.click('#add-header');
@@ -340,6 +474,10 @@ test('fits a phone, in light and dark', async () => {
   await page.click('#task-1 .ping');
   await says('#task-1 .p50', 'ms');
   assert.equal(await overflows(), false);
+
+  await page.click('#benchmark');
+  assert.equal(await overflows(), false);
+  await page.click('#connections');
 
   const surface = () => page.$eval('#task-1', (task) => getComputedStyle(task).backgroundColor);
   const light = await surface();

@@ -67,7 +67,7 @@ export class Benchmark {
     this.#progress.value = 0;
     try {
       const interrupted = await this.#measureAll(rounds, run.signal);
-      show(this.#state, `${plural(rounds)} done.`);
+      show(this.#state, `${inRounds(rounds)} done.`);
       show(
         this.#step,
         interrupted
@@ -76,7 +76,7 @@ export class Benchmark {
       );
     } catch (failure) {
       const done = Math.floor(this.#progress.value / short.length);
-      show(this.#state, `Stopped after ${plural(done)}.`);
+      show(this.#state, `Stopped after ${inRounds(done)}.`);
       show(this.#step, '');
       if (!run.signal.aborted) tell(error, /** @type {Error} */ (failure).message);
     }
@@ -194,7 +194,7 @@ class Row {
     this.#bare = [];
     this.#ours = [];
     for (const cell of ['.bare', '.ours', '.median']) show(find(this.element, cell, HTMLElement), '–');
-    show(find(this.element, '.quartiles', HTMLElement), '');
+    for (const cell of ['.difference', '.quartiles']) show(find(this.element, cell, HTMLElement), '');
     this.#strip.show([], rounds);
   }
 
@@ -211,6 +211,10 @@ class Row {
     show(find(this.element, '.ours', HTMLElement), formatFigure(spread(this.#ours).median));
     show(find(this.element, '.median', HTMLElement), formatRatio(median));
     show(find(this.element, '.quartiles', HTMLElement), `${formatRatio(low)}–${formatRatio(high)}`);
+    if (this.#unit === 'ns') {
+      const more = spread(this.#ours.map((sample, round) => sample - this.#bare[round])).median;
+      show(find(this.element, '.difference', HTMLElement), `${more < 0 ? '' : '+'}${formatFigure(more)}`);
+    }
     this.#strip.show(ratios);
   }
 }
@@ -238,10 +242,11 @@ const until = (target, type, signal) =>
   ]);
 
 /** @param {number} rounds */
-const plural = (rounds) => `${rounds} ${rounds === 1 ? 'round' : 'rounds'}`;
+const inRounds = (rounds) => `${rounds} ${rounds === 1 ? 'round' : 'rounds'}`;
 
 /** @param {number} n */
-const formatFigure = (n) => (n < 100 ? String(Number(n.toPrecision(3))) : formatCount(Math.round(n)));
+const formatFigure = (n) =>
+  Math.abs(n) < 100 ? String(Number(n.toPrecision(3))) : formatCount(Math.round(n));
 
 /** @param {number} n */
 const formatRatio = (n) => n.toFixed(n < 10 ? 2 : 1);

@@ -66,7 +66,8 @@ export class Strip {
       legend: { show: false },
       cursor: { show: false },
       scales: {
-        x: { time: false, range: [-EDGE, EDGE] },
+        // A little more: of several points on the very end only one would be drawn.
+        x: { time: false, range: [-EDGE - 0.01, EDGE + 0.01] },
         y: { range: () => [0.5 - this.#rounds, 0.5] },
       },
       axes: [
