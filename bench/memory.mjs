@@ -19,11 +19,11 @@ export async function measureMemory({ open, names, messages, progress }) {
       const { JSHeapUsedSize } = await page.metrics();
       return { heap: JSHeapUsedSize, ...(await page.evaluate('globalThis.connectSocket?.stats() ?? {}')) };
     };
-    await page.evaluate('measure("flood", { count: 20_000 })');
     await page.evaluate('measure("echo", { ms: 200 })');
+    await page.evaluate('hold()');
+    await page.evaluate('receive(50_000)');
     const before = await state();
-    for (let left = messages; left > 0; left -= 50_000)
-      await page.evaluate('measure("flood", { count: 50_000 })');
+    for (let left = messages; left > 0; left -= 50_000) await page.evaluate('receive(50_000)');
     const after = await state();
     const buffers = await page.count('ArrayBuffer.prototype');
     await page.evaluate('measure("large", { count: 300 })');

@@ -1,5 +1,5 @@
 import { contestants } from './contestants.js';
-import { echo, fake, flood, large, roundTrip } from './measure.js';
+import { echo, fake, flood, floods, large, roundTrip } from './measure.js';
 
 // For the driver: what the page measures, of the contestant that its query names.
 const query = new URLSearchParams(location.search);
@@ -7,6 +7,11 @@ const connect = contestants[query.get('contestant') ?? 'bare'](query.get('relay'
 
 Object.assign(globalThis, {
   ready: connect.then(() => true),
+  /** Opens a connection whose messages `receive(count)` receives. */
+  async hold() {
+    const receive = await floods(await connect, `ws://${location.host}/flood`);
+    Object.assign(globalThis, { receive });
+  },
   /**
    * @param {'roundTrip' | 'echo' | 'flood' | 'large' | 'fake'} name
    * @param {any} option

@@ -141,6 +141,24 @@ export async function flood(connect, url, { count, size = 64, type = 'text' }) {
 }
 
 /**
+ * Opens a connection that floods the page again and again.
+ *
+ * @param {Connect} connect
+ * @param {string} url as of flood
+ * @returns {Promise<(count: number) => Promise<void>>} receives as many messages of 64 B
+ */
+export async function floods(connect, url) {
+  const { count: onMessage, reach } = counter();
+  const socket = await connect(url, onMessage);
+  let asked = 0;
+  return (count) => {
+    socket.send(`${count} 64 text`);
+    asked += count;
+    return reach(asked);
+  };
+}
+
+/**
  * Sends large binary messages, one after the other.
  *
  * @param {Connect} connect
