@@ -54,7 +54,11 @@ export function keep(failure) {
   return fileURLToPath(file);
 }
 
-/** Serves the page of the fuzzer, bundled. */
+/**
+ * Serves the page of the fuzzer, bundled, and the built package.
+ *
+ * @returns {Promise<{ url: string, close: () => Promise<void> }>}
+ */
 export async function startFuzz() {
   /** @param {string} name */
   const bundle = async (name) => {
@@ -84,7 +88,8 @@ export async function startFuzz() {
  * Opens the fuzzer's page.
  *
  * @param {import('../engine.mjs').Engine} engine
- * @param {string} url
+ * @param {string} url of startFuzz
+ * @returns {Promise<Page>}
  */
 export async function openFuzz(engine, url) {
   const page = await engine.newPage(url);
@@ -109,6 +114,7 @@ export const replay = (page, program) =>
  * @param {{ seed: number, programs: number, path?: string, seconds?: number }} option
  * @param {(progress: { done: number, shrinking: boolean }) => void} [tell] called every second or so
  * @returns {Promise<Failure | undefined>}
+ * @throws {Error} when a program does not end, and when one breaks the page
  */
 export async function check(page, option, tell) {
   let over = false;
@@ -123,7 +129,7 @@ export async function check(page, option, tell) {
     if (over) break;
     const progress = await Promise.race([
       page.evaluate(() => /** @type {any} */ (globalThis).fuzz.progress),
-      sleep(30_000, undefined),
+      sleep(30_000, undefined, { ref: false }),
     ]);
     if (!progress || (progress.done === done && !progress.shrinking && ++stuck > 30)) {
       throw new Error(
@@ -137,7 +143,11 @@ export async function check(page, option, tell) {
   return settled;
 }
 
-/** @param {Failure} failure */
+/**
+ * A failure in words.
+ *
+ * @param {Failure} failure
+ */
 export const report = ({ seed, path, problems, program }) =>
   `--seed ${seed} --path ${path}\n${problems.join('\n')}\n${JSON.stringify(program, null, 1)}`;
 

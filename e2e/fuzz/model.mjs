@@ -104,7 +104,12 @@ function same(got, want) {
 const says = (got, want) =>
   want.endsWith('…') ? typeof got === 'string' && got.startsWith(want.slice(0, -1)) : got === want;
 
-/** @param {unknown} value */
+/**
+ * A value in words, for problems.
+ *
+ * @param {unknown} value
+ * @returns {string}
+ */
 export function show(value) {
   try {
     return (

@@ -68,6 +68,7 @@ export class ScriptedSocket extends EventTarget {
  *
  * @param {string} url
  * @param {string | string[]} protocols
+ * @returns {DOMException | undefined} nothing where it throws nothing
  */
 export function refusal(url, protocols) {
   const syntaxError = (/** @type {string} */ text) => new DOMException(text, 'SyntaxError');
