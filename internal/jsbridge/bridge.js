@@ -745,8 +745,10 @@ function createBridge(settings = bare(), version = '', begin = noop) {
         case DELIVER: {
           const payload = take(slot);
           if (kind === CLOSE) this.over();
+          // One of the task's own may register another, which is told only what comes then.
+          const others = globalHandlers[kind].length;
           if (decision & OWN) callAll(this.handlers[kind], payload);
-          if (decision & GLOBAL) callAll(globalHandlers[kind], payload);
+          if (decision & GLOBAL) callAll(globalHandlers[kind], payload, others);
           if (kind === CLOSE) replayNewest();
           return;
         }
@@ -1000,10 +1002,11 @@ function createBridge(settings = bare(), version = '', begin = noop) {
   /**
    * @param {Callback[]} handlers
    * @param {unknown} payload
+   * @param {number} [n] how many of them
    */
-  function callAll(handlers, payload) {
+  function callAll(handlers, payload, n = handlers.length) {
     // None is ever removed, and one that is added meanwhile is not for this payload.
-    for (let i = 0, n = handlers.length; i < n; i++) run(handlers[i], payload);
+    for (let i = 0; i < n; i++) run(handlers[i], payload);
   }
 
   /**
