@@ -30,9 +30,10 @@ import { startSite } from '../server.mjs';
 const regressions = new URL('regressions/', import.meta.url);
 
 /**
- * Reads the programs that have failed once.
+ * Reads the programs that have failed once: with the product, or with one that was broken on purpose, to keep what finds
+ * that soon.
  *
- * @returns {Array<Failure & { name: string }>}
+ * @returns {Array<{ name: string, problems: string[], program: Program }>}
  */
 export function readRegressions() {
   const names = readdirSync(regressions).filter((name) => name.endsWith('.json'));

@@ -322,6 +322,14 @@ const realm = weighted([
   [1, fc.constant('strict')],
 ]);
 
+/** @type {Op} */
+const connect = {
+  ...{ do: 'connect', via: 'connectSocket', watched: true },
+  option: { shape: 'plain', fields: { url: { is: 'ws://fuzz.example/' } } },
+};
+/** @type {Turn[]} two open tasks: which of them the global functions are for is at issue then */
+const pair = [{ ops: [connect, connect] }, { net: 'accept', socket: 0 }, { net: 'accept', socket: 1 }];
+
 /**
  * Programs. Those that need a frame of their own are few: it takes longer than they do.
  *
@@ -329,6 +337,6 @@ const realm = weighted([
  */
 export const programs = weighted([
   [32, fc.record({ realm, turns: turns(false) })],
-  [2, fc.record({ realm, turns: turns(true), own: fc.constant(true) })],
+  [2, fc.record({ realm, turns: turns(true).map((rest) => [...pair, ...rest]), own: fc.constant(true) })],
   [1, fc.record({ realm, turns: turns(true), own: fc.constant(true), early: fc.constant(true) })],
 ]);
