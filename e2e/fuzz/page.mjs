@@ -10,15 +10,12 @@ import { programs } from './program.mjs';
  * @typedef {object} Frame
  * @property {HTMLIFrameElement} element
  * @property {(program: Program) => Promise<{ problems: string[], spent: boolean, stats: any }>} run
- * @property {number} runs
- * @property {number} memory of the module, after the first programs
  */
 
 /** @type {Map<string, Frame>} by realm */
 const frames = new Map();
-/** Programs that a frame runs before its memory is compared, and those after which it is replaced all the same. */
-const warm = 500;
-const worn = 20_000;
+/** What the module may hold at most, however many programs it has run: Go's collector leaves it at two thirds of that. */
+const most = { memory: 16 << 20, values: 20_000, slots: 100 };
 
 /** @returns {Promise<Frame>} */
 async function openFrame() {
@@ -27,7 +24,7 @@ async function openFrame() {
   const loaded = new Promise((resolve) => element.addEventListener('load', resolve));
   document.body.append(element);
   await loaded;
-  return { element, run: /** @type {any} */ (element.contentWindow).run, runs: 0, memory: 0 };
+  return { element, run: /** @type {any} */ (element.contentWindow).run };
 }
 
 /**
@@ -42,12 +39,10 @@ async function replay(program) {
   const frame = frames.get(key) ?? (await openFrame());
   frames.set(key, frame);
   const { problems, spent, stats } = await frame.run(program);
-  frame.runs++;
-  if (frame.runs === warm) frame.memory = stats.memory;
-  if (frame.runs > warm && stats.memory > 1.5 * frame.memory) {
-    problems.push(`the module's memory has grown from ${frame.memory} to ${stats.memory} bytes`);
+  for (const name of /** @type {const} */ (['memory', 'values', 'slots'])) {
+    if (stats[name] > most[name]) problems.push(`the module holds ${stats[name]} of ${name}`);
   }
-  if (spent || own || frame.runs === worn || problems.length > 0) {
+  if (spent || own || problems.length > 0) {
     frames.delete(key);
     frame.element.remove();
   }
