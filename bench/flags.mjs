@@ -42,6 +42,7 @@ const variants = {
   },
 };
 
+execFileSync('go', ['build', '-o', `${output}/`, './bench/server'], { cwd: root });
 const lines = [];
 const names = Object.keys(variants);
 for (const [i, name] of names.entries()) {
@@ -51,7 +52,6 @@ for (const [i, name] of names.entries()) {
   mkdirSync(directory, { recursive: true });
   cpSync(join(root, 'web/dist/connectsocket.js'), join(directory, 'connectsocket.js'));
   cpSync(join(root, 'bench/page/start'), join(directory, 'start'), { recursive: true });
-  // Without the bridge's source in it: that is the same for all.
   const version = '-X=connectsocket/internal/jsbridge.version=0.1.0';
   const args = flags.map((flag) => (flag.startsWith('-ldflags') ? `${flag} ${version}` : flag));
   if (!flags.some((flag) => flag.startsWith('-ldflags'))) args.push(`-ldflags=${version}`);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import * as Plot from '@observablehq/plot';
@@ -86,6 +86,35 @@ function ratioTable(rows) {
 }
 
 /**
+ * Rows as a table without spreads.
+ *
+ * @param {[string, Record<string, number[]>][]} rows
+ */
+function shortTable(rows) {
+  const others = [...new Set(rows.flatMap(([, row]) => Object.keys(row)))].filter((name) => name !== 'bare');
+  return table(
+    ['', 'bare', ...others],
+    rows.map(([name, row]) => [
+      name,
+      short(spread(row.bare).median),
+      ...others.map((other) => (row[other] ? spread(ratios(row, other)).median.toFixed(2) : '')),
+    ]),
+  );
+}
+
+/**
+ * Puts a text between the README's marks.
+ *
+ * @param {string} text
+ */
+function show(text) {
+  const readme = join(root, 'README.md');
+  const [begin, end] = ['<!-- make bench -->', '<!-- /make bench -->'];
+  const old = readFileSync(readme, 'utf8');
+  writeFileSync(readme, `${old.split(begin)[0]}${begin}\n\n${text}\n\n${end}${old.split(end)[1]}`);
+}
+
+/**
  * @param {string} file
  * @param {import('@observablehq/plot').PlotOptions} options
  */
@@ -160,6 +189,16 @@ export function report(results) {
     )}`,
   ];
   writeFileSync(file('.md'), `${sections.filter(Boolean).join('\n\n')}\n`);
+
+  if (name === 'chromium' && messages.length > 0 && starts.length > 0) {
+    show(
+      [
+        `${results.engine}; ${machine}; ${go}; ${results.when.slice(0, 10)}. Medians of ${results.rounds} rounds: of the bare WebSocket as measured, of the others as ratios to it in the same round.`,
+        shortTable(messages),
+        shortTable(starts),
+      ].join('\n\n'),
+    );
+  }
 
   /** @param {[string, Record<string, number[]>][]} all */
   const points = (all) =>

@@ -21,8 +21,8 @@ import (
 // A network is what stands between a page and the server.
 type network struct {
 	name string
-	// delay of each HTTP response, as of a round trip, and of each WebSocket handshake.
-	delay, handshake time.Duration
+	// delay of each response, as of a round trip; the WebSocket's 101 is one.
+	delay time.Duration
 	// rate at which the server sends, in bytes a second over all connections; 0 is without limit.
 	rate int
 }
@@ -31,7 +31,7 @@ type network struct {
 var networks = []network{
 	{name: "loopback"},
 	{name: "50ms", delay: 50 * time.Millisecond},
-	{name: "slow4g", delay: 150 * time.Millisecond, handshake: 150 * time.Millisecond, rate: 1_600_000 / 8},
+	{name: "slow4g", delay: 150 * time.Millisecond, rate: 1_600_000 / 8},
 }
 
 func main() {
@@ -48,8 +48,8 @@ func main() {
 		origins[n.name] = fmt.Sprint("localhost:", listener.Addr().(*net.TCPAddr).Port)
 		mux := http.NewServeMux()
 		mux.Handle("GET /", after(n.delay, files(*dir)))
-		mux.Handle("GET /echo", after(n.handshake, http.HandlerFunc(echo)))
-		mux.Handle("GET /flood", after(n.handshake, http.HandlerFunc(flood)))
+		mux.Handle("GET /echo", after(n.delay, http.HandlerFunc(echo)))
+		mux.Handle("GET /flood", after(n.delay, http.HandlerFunc(flood)))
 		go func() { failed <- http.Serve(throttle(listener, n.rate), mux) }()
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(origins); err != nil {

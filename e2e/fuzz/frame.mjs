@@ -6,7 +6,7 @@ import { Clock } from './clock.mjs';
 import { kinds, Model, show } from './model.mjs';
 import { realms } from './realms.mjs';
 import { network, ScriptedSocket, sockets } from './socket.mjs';
-import { headers, hostile, protocols, sendable, thrown } from './values.mjs';
+import { headers, hostile, protocols, reconnects, sendable, thrown } from './values.mjs';
 
 /** @import { Call, Kind, Task } from './model.mjs' */
 /** @import { Callback, Field, Op, Option, Program, Turn } from './program.mjs' */
@@ -67,7 +67,7 @@ let open;
 const wasm = new Promise((resolve) => {
   open = () => resolve(new Response('', { headers: { 'Content-Type': 'application/wasm' } }));
 });
-const catalogs = { header: headers, protocols };
+const catalogs = { header: headers, protocols, reconnect: reconnects };
 
 /** A task, as the program has it. @typedef {{ model: Task, task: any, promise: any }} Handle */
 

@@ -3,7 +3,7 @@
  * of every event of a WebSocket before it is dispatched, and of every callback, and says what is wrong with it.
  */
 import { refusal } from './socket.mjs';
-import { headers, hostile, protocols, sendable, thrown } from './values.mjs';
+import { headers, hostile, protocols, reconnects, sendable, thrown } from './values.mjs';
 
 /** @import { Field, Option } from './program.mjs' */
 /** @import { ScriptedSocket } from './socket.mjs' */
@@ -298,12 +298,13 @@ export class Model {
   faults(option) {
     const { fields = {} } = option;
     const faults = unreadable(option);
-    const { url, header, protocols: offers } = fields;
+    const { url, header, protocols: offers, reconnect } = fields;
     if (faults.length === 0 && url?.throws === undefined && typeOf(url) !== 'String') {
       faults.push(`parameter.url should be String instead of ${typeOf(url)}`);
     }
     if (header?.v !== undefined) faults.push(headers[header.v][1]);
     if (offers?.v !== undefined) faults.push(protocols[offers.v][1]);
+    if (reconnect?.v !== undefined) faults.push(reconnects[reconnect.v][1]);
     const texts = faults.filter(Boolean).map((fault) => `connectSocket:fail parameter error: ${fault}`);
     if (typeof url?.is === 'string') {
       const { protocol, host } = URL.canParse(url.is) ? new URL(url.is) : { protocol: '', host: '' };
@@ -516,6 +517,8 @@ export class Model {
       if (typeof data !== 'string' && !(data instanceof ArrayBuffer))
         this.problem('binary is no ArrayBuffer');
     } else if (type === 'error') {
+      // The close that follows tells a task whether it is to connect anew.
+      if (socket.readyState !== 0 && reconnects[task.option.fields?.reconnect?.v ?? '']?.[0]()) return;
       task.raw.push({ type: socket.readyState === 0 ? 'failure' : 'error', res: lost(opened) });
     } else if (type === 'close') {
       if (!wasClean) task.raw.push({ type: 'error', res: lost(opened) });

@@ -1,7 +1,7 @@
 /** Programs, and how they are made at random. */
 import fc from 'fast-check';
 import { kinds } from './model.mjs';
-import { headers, hostile, protocols, sendable, thrown } from './values.mjs';
+import { headers, hostile, protocols, reconnects, sendable, thrown } from './values.mjs';
 
 /** @import { Arbitrary } from 'fast-check' */
 /** @import { Kind } from './model.mjs' */
@@ -222,6 +222,7 @@ function op(depth, global) {
       ],
       header: [2, fc.record({ v: nameOf(headers) })],
       protocols: [2, fc.record({ v: nameOf(protocols) })],
+      reconnect: [2, fc.record({ v: nameOf(reconnects) })],
       timeout: [4, timeout],
       relay: [1, hostileValue],
       tcpNoDelay: [1, hostileValue],

@@ -152,6 +152,34 @@ export const protocols = {
 };
 
 /**
+ * Ways to connect anew, and what is wrong with each; those that are right make no attempt.
+ *
+ * @type {Record<string, [() => any, string]>}
+ */
+export const reconnects = {
+  null: [() => null, ''],
+  false: [() => false, ''],
+  'no retries': [() => ({ retries: 0, minDelay: 0, maxDelay: Infinity, factor: 1, jitter: 0 }), ''],
+  'no retries, the rest by default': [() => ({ retries: 0, minDelay: Number.NaN, factor: undefined }), ''],
+  number: [() => 1, 'parameter.reconnect should be Boolean or Object instead of Number'],
+  string: [() => 'true', 'parameter.reconnect should be Boolean or Object instead of String'],
+  array: [() => [], 'parameter.reconnect should be Boolean or Object instead of Array'],
+  symbol: [() => Symbol(), 'parameter.reconnect should be Boolean or Object instead of Symbol'],
+  function: [() => () => {}, 'parameter.reconnect should be Boolean or Object instead of Function'],
+  text: [() => ({ retries: '3' }), 'parameter.reconnect.retries should be Number instead of String'],
+  bigint: [() => ({ factor: 2n }), 'parameter.reconnect.factor should be Number instead of BigInt'],
+  'throwing field': [
+    () => ({
+      get jitter() {
+        throw 1;
+      },
+    }),
+    'reading parameter.reconnect.jitter threw 1',
+  ],
+  'revoked proxy': [() => revoked(), 'reading parameter.reconnect threw TypeError…'],
+};
+
+/**
  * Data that can be sent.
  *
  * @type {Record<string, () => any>}

@@ -450,7 +450,7 @@ function createBridge(settings = bare(), version = '', begin = noop) {
       // WebKit tells of ws: in an https: page by an error alone, of a WebSocket that goes on connecting.
       if (this.readyState === 0) c.post(FAILURE, c.lost());
       // Whether a task connects anew depends on the code, which comes with the close.
-      else if (c.uptime === 0) c.post(ERROR, c.lost());
+      else if (c.call.reconnect.length === 0) c.post(ERROR, c.lost());
     },
     close({ code, reason, wasClean }) {
       // Engines differ in when an error comes before an unclean close; the Go half lets one through.
@@ -688,7 +688,7 @@ function createBridge(settings = bare(), version = '', begin = noop) {
     leave(code, reason) {
       this.ws.close(code, reason);
       // Between two attempts nothing tells of the close.
-      if (go.down(this.id)) this.wait(() => this.submit(CLOSE, { ...abnormal }, abnormal.code));
+      if (enter(() => go.down(this.id))) this.wait(() => this.submit(CLOSE, { ...abnormal }, abnormal.code));
     }
 
     /**

@@ -254,3 +254,21 @@ func TestReconnectAndTheFamily(t *testing.T) {
 		return log;`,
 		"open undefined", "error", "open 1", `1011 ""`)
 }
+
+// A connection that has failed before the module runs is followed by another all
+// the same.
+func TestReconnectBeforeTheModuleRuns(t *testing.T) {
+	p := newWaitingPage(t, "")
+	expect(t, p, reconnecting+`
+		kept.task = connect('status=503', { retries: 1 });
+		kept.ended = closed(kept.task);
+		await new Promise((resolve) => kept.task.ws.addEventListener('close', resolve));
+		return log;`)
+	p.start(t)
+	expect(t, p, `
+		await kept.ended;
+		return log;`,
+		"error connectSocket:fail WebSocket connection to failed 0",
+		"error connectSocket:fail WebSocket connection to failed 3", `close 1006 "" unclean 3`,
+	)
+}
