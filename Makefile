@@ -97,10 +97,10 @@ test-faults: tools build ## every fault in every engine, over ws and wss; writes
 	FAULTS=full node --test --test-reporter=spec e2e/faults.test.mjs
 
 .PHONY: soak
-soak: tools build bench/node_modules ## connections, and messages under faults; reports what grows (ARGS='--messages N --cycles N')
+soak: tools build bench/node_modules ## connections, and messages under faults; writes bench/results/soak.md (ARGS='--messages N --cycles N')
 	go build -o bin/ ./e2e/faults
 	node e2e/faults/soak.mjs $(ARGS)
-	node bench/soak.mjs e2e/artifacts
+	node bench/soak.mjs e2e/artifacts/soak.json
 
 .PHONY: fuzz
 fuzz: tools build ## random programs of hostile calls, in a page (ARGS='--programs N --engine NAME --seed N')

@@ -1,14 +1,16 @@
 /**
- * Reports what a soak has measured: soak.json of a directory as soak.md, with soak.svg.
+ * Reports what a soak has measured: a JSON file as bench/results/soak.md, with soak.svg.
  *
- *   node bench/soak.mjs DIRECTORY
+ *   node bench/soak.mjs FILE
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
+import { root } from './build.mjs';
 
-const directory = process.argv[2];
+const directory = join(root, 'bench/results');
+mkdirSync(directory, { recursive: true });
 /**
  * @type {{
  *   engine: string, scheme: string, seed: number, messages: number, cycles: number, faults: number, idle: number,
@@ -16,7 +18,7 @@ const directory = process.argv[2];
  *   samples: Array<Record<string, number>>,
  * }}
  */
-const run = JSON.parse(readFileSync(join(directory, 'soak.json'), 'utf8'));
+const run = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const { samples } = run;
 const { document } = parseHTML('<html><body></body></html>');
 
