@@ -207,6 +207,9 @@ export function report(results) {
         .filter((who) => who !== 'bare')
         .map((who) => ({ row, who, ...spread(ratios(by, who)) })),
     );
+  /** The contestants' colours, in a line above the rows. @param {[string, Record<string, number[]>][]} all */
+  const legend = (all) =>
+    [...new Set(points(all).map(({ who }) => who))].map((who, i) => ({ who, row: ' ', x: 0.4 * 1.6 ** i }));
   /** @param {string} label @param {[string, Record<string, number[]>][]} all */
   const ratioPlot = (label, all) => ({
     width: 900,
@@ -219,7 +222,7 @@ export function report(results) {
       grid: true,
       tickFormat: (/** @type {number} */ d) => `${d}`,
     },
-    y: { label: null, domain: all.map(([row]) => row) },
+    y: { label: null, domain: [' ', ...all.map(([row]) => row)] },
     marks: [
       Plot.ruleX([1], { stroke: 'black' }),
       Plot.link(points(all), {
@@ -231,17 +234,13 @@ export function report(results) {
         strokeOpacity: 0.5,
       }),
       Plot.dot(points(all), { x: 'median', y: 'row', fill: 'who', r: 4 }),
-      Plot.text([...new Map(points(all).map((point) => [point.who, point])).values()], {
-        x: 'median',
-        y: 'row',
-        text: 'who',
-        fill: 'who',
-        dy: -9,
-        fontSize: 9,
-      }),
+      Plot.dot(legend(all), { x: 'x', y: 'row', fill: 'who', r: 4 }),
+      Plot.text(legend(all), { x: 'x', y: 'row', text: 'who', dx: 8, textAnchor: 'start' }),
     ],
   });
-  if (messages.length > 0) chart(file('-messages.svg'), ratioPlot('ratio to the bare WebSocket →', messages));
+  // A send that does nothing costs next to nothing: a ratio to that has no place beside the others.
+  const plotted = messages.filter(([row]) => !row.startsWith('fake'));
+  if (plotted.length > 0) chart(file('-messages.svg'), ratioPlot('ratio to the bare WebSocket →', plotted));
   if (starts.length > 0) chart(file('-start.svg'), ratioPlot('ratio to the bare page →', starts));
   chart(file('-bytes.svg'), {
     width: 900,
