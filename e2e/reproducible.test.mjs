@@ -28,7 +28,7 @@ async function build(name, env) {
   mkdirSync(directory, { recursive: true });
   const { stdout } = await run(
     'git',
-    ['ls-files', 'Makefile', 'tsconfig.json', 'go.*', 'cmd', 'internal', 'web'],
+    ['ls-files', 'Makefile', 'tsconfig.json', 'go.*', 'cmd', 'internal', 'web', 'bench'],
     {
       cwd: root,
     },

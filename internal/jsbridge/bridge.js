@@ -558,7 +558,6 @@ function createBridge(settings = bare(), version = '', begin = noop) {
       if (!go) return this.postpone();
       this.id = id;
       connections.set(id, this);
-      this.watch();
       if (this.unsendable && !this.relayed && !warned) {
         warned = true;
         console.warn(
@@ -570,6 +569,8 @@ function createBridge(settings = bare(), version = '', begin = noop) {
         // In a task of its own, as an event of the WebSocket is: who awaits the promise registers first.
         if (this.early?.length) setTimeout(() => this.catchUp());
         else this.early = null;
+        // Not before: what came in time is told before what did not.
+        if (!this.ended) this.watch();
       });
     }
 
