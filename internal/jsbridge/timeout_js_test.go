@@ -56,6 +56,7 @@ func TestTimeoutIsCleared(t *testing.T) {
 					clearTimeout(id);
 				};
 				const connected = (async () => {`+c.body+`})();
+				await undefined; // the callbacks of the call come before
 				const set = timers.size;
 				await connected;
 				Object.assign(globalThis, { setTimeout, clearTimeout });
@@ -91,7 +92,7 @@ func TestTimeoutInMilliseconds(t *testing.T) {
 				let asked;
 				Date.now = () => 0;
 				globalThis.setTimeout = (f, ms) => setTimeout(f, (asked = ms));
-				connectSocket({ url: echo(), timeout: `+timeout+` });
+				await connectSocket({ url: echo(), timeout: `+timeout+` });
 				globalThis.setTimeout = setTimeout;
 				Date.now = now;
 				return [String(asked)];`, want)
