@@ -158,9 +158,10 @@ const options = Array.from({ length: 5 }, (_, i) => (i < 3 ? option : { ...optio
 await watch(page.evaluate((...args) => /** @type {any} */ (globalThis).runLanes(...args), options, messages));
 stop.abort();
 await disturbing;
-// The relay and the proxies end their connections in their own time.
-for (let tries = 0; samples[samples.length - 1].goroutines > idle + 4 && tries < 20; tries++) {
-  await sleep(1000);
+// The relay and the proxies end their connections in their own time: one that has fallen silent is pinged after a minute, and
+// given up after another.
+for (let tries = 0; samples[samples.length - 1].goroutines > idle + 4 && tries < 30; tries++) {
+  await sleep(5000);
   await sample();
 }
 

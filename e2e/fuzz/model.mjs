@@ -527,14 +527,19 @@ export class Model {
     this.pump(task);
   }
 
-  /** Time has passed: at most one attempt, that which expired first, has timed out. Says whether one has. */
+  /**
+   * Time has passed: at most one attempt, that which expired first, has timed out; none that is yet to be told what came in
+   * time. Says whether one has.
+   */
   expire() {
     const due = (/** @type {Task} */ task) => task.began + timeoutOf(task.option.fields?.timeout);
     const [task] = this.tasks
       .filter((task) => !task.waiting && !task.opened && !task.left && !task.over && !task.failed)
       .filter(
         (task) =>
-          task.raw.every(({ type }) => type !== 'open' && type !== 'failure') && this.now() >= due(task),
+          !(task.early && task.raw.length > 0) &&
+          task.raw.every(({ type }) => type !== 'open' && type !== 'failure') &&
+          this.now() >= due(task),
       )
       .sort((a, b) => due(a) - due(b));
     if (!task) return false;
