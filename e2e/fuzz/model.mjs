@@ -542,7 +542,9 @@ export class Model {
           this.now() >= due(task),
       )
       .sort((a, b) => due(a) - due(b));
-    if (!task) return false;
+    // Of those that are due at once, a task that is admitted first is told first.
+    const late = this.tasks.find((each) => each.early && !each.waiting && each.raw.length > 0);
+    if (!task || (late && this.tasks.indexOf(late) < this.tasks.indexOf(task))) return false;
     if (task.raw.length === 0) task.early = false;
     task.raw.push({ type: 'failure', res: { errMsg: 'connectSocket:fail timeout' } });
     this.pump(task);
