@@ -4,14 +4,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
 import mqtt from 'mqtt';
 import { Server } from 'socket.io';
 import { engineNames, openEngine } from './engine.mjs';
 import { startMosquitto } from './mosquitto.mjs';
-import { startServe, startSite } from './server.mjs';
+import { closeAfterTests, startServe, startSite } from './server.mjs';
 
 /** @import { AddressInfo } from 'node:net' */
 /** @import { Engine, Page } from './engine.mjs' */
@@ -56,8 +56,7 @@ for (const name of engineNames) {
     /** @type {Engine} */
     let engine;
     let site = '';
-    /** @type {Array<() => Promise<void>>} */
-    const closers = [];
+    const use = closeAfterTests();
 
     before(async () => {
       const { outputFiles } = await build({
@@ -66,19 +65,12 @@ for (const name of engineNames) {
         format: 'esm',
         write: false,
       });
-      const started = await startSite({
+      ({ url: site } = await use(startSite, {
         '/': '<!doctype html><link rel="icon" href="data:,"><script type="module" src="page.mjs"></script>',
         '/page.mjs': { body: outputFiles[0].text },
-      });
-      closers.push(started.close);
-      site = started.url;
-      engine = await openEngine(name);
-      closers.push(engine.close);
+      }));
+      engine = await use(openEngine, name);
     }, patience);
-
-    after(async () => {
-      for (const close of closers.reverse()) await close();
-    });
 
     /**
      * Runs f with a new page, in which nothing may be thrown that is not caught, and no task may be left.

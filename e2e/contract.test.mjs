@@ -3,42 +3,34 @@
  * loaded the built package, against the real echo server, and returns what it saw.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { cases, harness } from './contract.cases.mjs';
 import { engineNames, openEngine } from './engine.mjs';
-import { startServe, startSite } from './server.mjs';
+import { closeAfterTests, startServe, startSite } from './server.mjs';
 
 /** @import { Page } from './engine.mjs' */
 
 for (const name of engineNames) {
   for (const tls of [false, true]) {
     describe(`${name}, ${tls ? 'wss' : 'ws'}`, () => {
-      /** @type {Array<() => Promise<void>>} */
-      const closers = [];
+      const use = closeAfterTests();
       /** @type {Page} */
       let page;
       let echo = '';
 
       before(async () => {
-        const serve = await startServe({ tls });
-        closers.push(serve.close);
-        echo = serve.echo;
-        const site = await startSite(
+        ({ echo } = await use(startServe, { tls }));
+        const site = await use(
+          startSite,
           {
             '/': '<!doctype html><link rel="icon" href="data:,"><script src="connectsocket.js"></script><script src="harness.js"></script>',
             '/harness.js': { body: harness },
           },
           { tls },
         );
-        closers.push(site.close);
-        const engine = await openEngine(name);
-        closers.push(engine.close);
+        const engine = await use(openEngine, name);
         page = await engine.newPage(site.url);
         await page.evaluate(() => connectSocket.ready);
-      });
-
-      after(async () => {
-        for (const close of closers.reverse()) await close();
       });
 
       for (const [title, run, want] of cases) {

@@ -2,9 +2,9 @@
  * The examples of the documented API, word for word, in pages where Taro is what `install` makes of an object.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { engineNames, openEngine } from './engine.mjs';
-import { startServe, startSite } from './server.mjs';
+import { closeAfterTests, startServe, startSite } from './server.mjs';
 
 // What is between these lines is the document's.
 const example1 = `
@@ -57,27 +57,19 @@ const redirect = (/** @type {string} */ echo) => `
 
 for (const name of engineNames) {
   describe(name, () => {
-    /** @type {Array<() => Promise<void>>} */
-    const closers = [];
+    const use = closeAfterTests();
     /** @type {import('./engine.mjs').Engine} */
     let engine;
     let site = '';
 
     before(async () => {
-      const serve = await startServe();
-      closers.push(serve.close);
+      const serve = await use(startServe);
       /** @param {string} example */
       const page = (example) =>
         `<!doctype html><link rel="icon" href="data:,"><script>${redirect(serve.echo)}</script><script src="connectsocket.js"></script>
          <script>const Taro = connectSocket.install({});</script><script>${example}</script>`;
-      const started = await startSite({ '/1.html': page(example1), '/2.html': page(example2) });
-      closers.push(started.close);
-      site = started.url;
-      engine = await openEngine(name);
-      closers.push(engine.close);
-    });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
+      ({ url: site } = await use(startSite, { '/1.html': page(example1), '/2.html': page(example2) }));
+      engine = await use(openEngine, name);
     });
 
     test('example 1 connects with its subprotocol', { timeout: 30_000 }, async () => {

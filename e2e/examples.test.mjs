@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { engineNames, openEngine } from './engine.mjs';
-import { integrity, startServe, startSite } from './server.mjs';
+import { closeAfterTests, integrity, startServe, startSite } from './server.mjs';
 
 /** @import { Engine } from './engine.mjs' */
 /** @import { Answer } from './server.mjs' */
@@ -46,12 +46,10 @@ for (const name of engineNames) {
     /** @type {Engine} */
     let engine;
     let site = '';
-    /** @type {Array<() => Promise<void>>} */
-    const closers = [];
+    const use = closeAfterTests();
 
     before(async () => {
-      const serve = await startServe();
-      closers.push(serve.close);
+      const serve = await use(startServe);
       /** @type {Record<string, Answer>} */
       const paths = {
         '/log.js': {
@@ -69,14 +67,8 @@ for (const name of engineNames) {
           );
         paths[`/${name}`] = { body };
       }
-      const started = await startSite(paths);
-      closers.push(started.close);
-      site = started.url;
-      engine = await openEngine(name);
-      closers.push(engine.close);
-    });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
+      ({ url: site } = await use(startSite, paths));
+      engine = await use(openEngine, name);
     });
 
     for (const [file, lines] of Object.entries(logs)) {

@@ -12,7 +12,7 @@ import { engineNames, openEngine } from './engine.mjs';
 import { cells, harness } from './faults/cells.mjs';
 import { startFaults, Victim } from './faults/server.mjs';
 import { Table } from './faults/table.mjs';
-import { startSite } from './server.mjs';
+import { closeAfterTests, startSite } from './server.mjs';
 
 /** @import { Engine } from './engine.mjs' */
 /** @import { Lab, Way } from './faults/cells.mjs' */
@@ -26,8 +26,8 @@ for (const name of engineNames) {
     describe(`${name}, ${scheme}`, () => {
       const tls = scheme === 'wss';
       const victim = new Victim(tls);
-      /** @type {Array<() => Promise<void>>} */
-      const closers = [];
+      const use = closeAfterTests();
+      after(() => victim.kill());
       /** @type {Faults} */
       let faults;
       /** @type {Engine} */
@@ -36,28 +36,21 @@ for (const name of engineNames) {
       let page;
 
       before(async () => {
-        closers.push(() => victim.kill());
         await victim.start();
-        faults = await startFaults({ tls, allow: victim.address });
-        closers.push(faults.kill);
+        faults = await use(startFaults, { tls, allow: victim.address });
         const relay = `${scheme}://${faults.at.relay}/relay`;
-        const site = await startSite(
+        const site = await use(
+          startSite,
           {
             '/': `<!doctype html><link rel="icon" href="data:,"><script src="connectsocket.js" data-relay="${relay}"></script><script src="harness.js"></script>`,
             '/harness.js': `(${harness})();`,
           },
           { tls },
         );
-        closers.push(site.close);
-        engine = await openEngine(name);
-        closers.push(engine.close);
+        engine = await use(openEngine, name);
         page = await engine.newPage(site.url);
         await page.evaluate(() => connectSocket.ready);
         table.engine(name, engine.version);
-      });
-
-      after(async () => {
-        for (const close of closers.reverse()) await close();
       });
 
       /**

@@ -3,9 +3,10 @@
  * FUZZ_SEED makes others; `make fuzz` is the long form.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { engineNames, openEngine } from './engine.mjs';
 import { check, keep, openFuzz, readRegressions, replay, report, startFuzz } from './fuzz/fuzz.mjs';
+import { closeAfterTests } from './server.mjs';
 
 /** @import { Page } from './engine.mjs' */
 
@@ -13,21 +14,14 @@ const seed = Number(process.env.FUZZ_SEED ?? 1);
 
 for (const name of engineNames) {
   describe(name, () => {
-    /** @type {Array<() => Promise<void>>} */
-    const closers = [];
+    const use = closeAfterTests();
     /** @type {Page} */
     let page;
 
     before(async () => {
-      const site = await startFuzz();
-      closers.push(site.close);
-      const engine = await openEngine(name);
-      closers.push(engine.close);
+      const site = await use(startFuzz);
+      const engine = await use(openEngine, name);
       page = await openFuzz(engine, site.url);
-    });
-
-    after(async () => {
-      for (const close of closers.reverse()) await close();
     });
 
     for (const regression of readRegressions()) {

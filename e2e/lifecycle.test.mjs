@@ -3,10 +3,10 @@
  * pages send them, in every engine.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { harness } from './contract.cases.mjs';
 import { engineNames, openEngine } from './engine.mjs';
-import { startServe, startSite } from './server.mjs';
+import { closeAfterTests, startServe, startSite } from './server.mjs';
 
 /** @import { Engine, Page } from './engine.mjs' */
 
@@ -34,28 +34,19 @@ for (const name of engineNames) {
     let page;
     let site = '';
     let echo = '';
-    /** @type {Array<() => Promise<void>>} */
-    const closers = [];
+    const use = closeAfterTests();
     /** @param {string} body */
     const run = (body) => page.evaluate(`(async () => { const echo = ${JSON.stringify(echo)}; ${body} })()`);
 
     before(async () => {
-      const serve = await startServe();
-      closers.push(serve.close);
-      echo = serve.echo;
+      ({ echo } = await use(startServe));
       const html = `<!doctype html><link rel="icon" href="data:,"><script>${harness}</script><script src="connectsocket.js"></script>`;
       // A cached page is one that may be stored.
-      const started = await startSite({
+      ({ url: site } = await use(startSite, {
         '/': { body: html, header: { 'Cache-Control': 'max-age=60' } },
         '/elsewhere.html': '<!doctype html><link rel="icon" href="data:,">',
-      });
-      closers.push(started.close);
-      site = started.url;
-      engine = await openEngine(name);
-      closers.push(engine.close);
-    });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
+      }));
+      engine = await use(openEngine, name);
     });
 
     test('back-forward cache: tasks that died there say so, slots come back', {

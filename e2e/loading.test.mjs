@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { engineNames, openEngine } from './engine.mjs';
-import { dist, integrity, startServe, startSite } from './server.mjs';
+import { closeAfterTests, dist, integrity, startServe, startSite } from './server.mjs';
 
 /** @import { Engine, Page } from './engine.mjs' */
 /** @import { Answer } from './server.mjs' */
@@ -144,22 +144,15 @@ for (const name of engineNames) {
   describe(name, () => {
     /** @type {Engine} */
     let engine;
-    /** @type {Array<() => Promise<void>>} */
-    const closers = [];
+    const use = closeAfterTests();
     let site = '';
     let echo = '';
 
     before(async () => {
-      const serve = await startServe();
-      paths['/next-line.html'] = page(`${classic}<script>${nextLine(serve.echo)}</script>`);
-      const started = await startSite(paths);
-      engine = await openEngine(name);
-      closers.push(serve.close, started.close, engine.close);
-      site = started.url;
-      echo = serve.echo;
-    });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
+      ({ echo } = await use(startServe));
+      paths['/next-line.html'] = page(`${classic}<script>${nextLine(echo)}</script>`);
+      ({ url: site } = await use(startSite, paths));
+      engine = await use(openEngine, name);
     });
 
     /**

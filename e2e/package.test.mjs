@@ -18,7 +18,7 @@ import * as vite from 'vite';
 import webpack from 'webpack';
 import { engineNames, openEngine } from './engine.mjs';
 import { atExit } from './processes.mjs';
-import { startServe } from './server.mjs';
+import { closeAfterTests, startServe } from './server.mjs';
 
 /** @import { AddressInfo } from 'node:net' */
 /** @import { Engine, Page } from './engine.mjs' */
@@ -262,17 +262,11 @@ const projects = {
 describe('installed in', () => {
   /** @type {Record<string, string>} */
   const urls = {};
-  /** @type {Array<() => Promise<void>>} */
-  const closers = [];
-  after(async () => {
-    for (const close of closers.reverse()) await close();
-  });
+  const use = closeAfterTests();
 
   for (const [name, { fixture, serve }] of Object.entries(projects)) {
     test(name, patience, async () => {
-      const { url, close } = await serve(await install(fixture, name));
-      closers.push(close);
-      urls[name] = url;
+      urls[name] = (await use(serve, await install(fixture, name))).url;
     });
   }
 
@@ -284,12 +278,12 @@ describe('installed in', () => {
 
   for (const engineName of engineNames) {
     describe(engineName, () => {
+      const use = closeAfterTests();
       /** @type {Engine} */
       let engine;
       before(async () => {
-        engine = await openEngine(engineName);
+        engine = await use(openEngine, engineName);
       }, patience);
-      after(() => engine?.close());
 
       for (const [name, { pages }] of Object.entries(projects)) {
         for (const [path, text] of Object.entries(pages)) {

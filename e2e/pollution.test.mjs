@@ -4,10 +4,10 @@
  * inside, do not.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { harness } from './contract.cases.mjs';
 import { engineNames, openEngine } from './engine.mjs';
-import { startServe, startSite } from './server.mjs';
+import { closeAfterTests, startServe, startSite } from './server.mjs';
 
 /** @import { Engine } from './engine.mjs' */
 /** @import { Answer } from './server.mjs' */
@@ -118,13 +118,10 @@ for (const name of engineNames) {
     let engine;
     let site = '';
     let echo = '';
-    /** @type {Array<() => Promise<void>>} */
-    const closers = [];
+    const use = closeAfterTests();
 
     before(async () => {
-      const serve = await startServe();
-      closers.push(serve.close);
-      echo = serve.echo;
+      ({ echo } = await use(startServe));
       /** @type {Record<string, Answer>} */
       const paths = {
         '/host.html': '<!doctype html><link rel="icon" href="data:,"><body>',
@@ -143,14 +140,8 @@ for (const name of engineNames) {
             globalThis.outcome = [result, errors];
           </script>`;
       }
-      const started = await startSite(paths);
-      closers.push(started.close);
-      site = started.url;
-      engine = await openEngine(name);
-      closers.push(engine.close);
-    });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
+      ({ url: site } = await use(startSite, paths));
+      engine = await use(openEngine, name);
     });
 
     for (const [i, [title, , , want]] of cases.entries()) {

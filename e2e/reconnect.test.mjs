@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { engineNames, openEngine } from './engine.mjs';
 import { startFaults, Victim } from './faults/server.mjs';
-import { startSite } from './server.mjs';
+import { closeAfterTests, startSite } from './server.mjs';
 
 /** @import { Engine, Page } from './engine.mjs' */
 
@@ -14,24 +14,17 @@ for (const name of engineNames) {
     const victim = new Victim(false);
     /** @type {Page} */
     let page;
-    /** @type {Array<() => Promise<void>>} */
-    const closers = [];
+    const use = closeAfterTests();
+    after(() => victim.kill());
 
     before(async () => {
-      closers.push(() => victim.kill());
       await victim.start();
-      const faults = await startFaults({ allow: victim.address });
-      closers.push(faults.kill);
-      const site = await startSite({
+      const faults = await use(startFaults, { allow: victim.address });
+      const site = await use(startSite, {
         '/': `<!doctype html><link rel="icon" href="data:,"><script src="connectsocket.js" data-relay="ws://${faults.at.relay}/relay"></script>`,
       });
-      closers.push(site.close);
-      const engine = await openEngine(name);
-      closers.push(engine.close);
+      const engine = await use(openEngine, name);
       page = await engine.newPage(site.url);
-    });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
     });
 
     for (const relay of /** @type {const} */ ([undefined, 'always'])) {

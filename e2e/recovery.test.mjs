@@ -7,10 +7,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { harness } from './contract.cases.mjs';
 import { engineNames, openEngine } from './engine.mjs';
-import { startServe, startSite } from './server.mjs';
+import { closeAfterTests, startServe, startSite } from './server.mjs';
 
 /** @import { Engine, Page } from './engine.mjs' */
 
@@ -144,13 +144,10 @@ for (const name of engineNames) {
     let engine;
     let site = '';
     let echo = '';
-    /** @type {Array<() => Promise<void>>} */
-    const closers = [];
+    const use = closeAfterTests();
 
     before(async () => {
-      const serve = await startServe();
-      closers.push(serve.close);
-      echo = serve.echo;
+      ({ echo } = await use(startServe));
       const directory = mkdtempSync(join(tmpdir(), 'connectsocket-faulty-'));
       const wasm = join(directory, 'faulty.wasm');
       const root = new URL('..', import.meta.url);
@@ -160,18 +157,12 @@ for (const name of engineNames) {
         cwd: root,
         env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
       });
-      const started = await startSite({
+      ({ url: site } = await use(startSite, {
         '/': `<!doctype html><link rel="icon" href="data:,"><script>${hook}${harness}</script><script src="connectsocket.js" data-wasm="faulty.wasm"></script>`,
         '/faulty.wasm': { body: readFileSync(wasm) },
-      });
+      }));
       rmSync(directory, { recursive: true });
-      closers.push(started.close);
-      site = started.url;
-      engine = await openEngine(name);
-      closers.push(engine.close);
-    });
-    after(async () => {
-      for (const close of closers.reverse()) await close();
+      engine = await use(openEngine, name);
     });
 
     for (const [title, kill] of Object.entries(deaths)) {

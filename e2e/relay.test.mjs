@@ -3,10 +3,10 @@
  * messages pass as they do without it.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { harness } from './contract.cases.mjs';
 import { engineNames, openEngine } from './engine.mjs';
-import { startServe, startSite } from './server.mjs';
+import { closeAfterTests, startServe, startSite } from './server.mjs';
 
 /** @import { Page } from './engine.mjs' */
 
@@ -160,31 +160,25 @@ async function flood(echo, messages) {
 for (const name of engineNames) {
   for (const tls of [false, true]) {
     describe(`${name}, ${tls ? 'wss' : 'ws'}`, () => {
-      /** @type {Array<() => Promise<void>>} */
-      const closers = [];
+      const use = closeAfterTests();
       /** @type {Page} */
       let page;
       let echo = '';
 
       before(async () => {
-        const serve = await startServe({ tls });
-        closers.push(serve.close);
+        const serve = await use(startServe, { tls });
         echo = serve.echo;
-        const site = await startSite(
+        const site = await use(
+          startSite,
           {
             '/': `<!doctype html><link rel="icon" href="data:,"><script src="connectsocket.js" data-relay="${serve.url}/relay"></script><script src="harness.js"></script>`,
             '/harness.js': { body: harness },
           },
           { tls },
         );
-        closers.push(site.close);
-        const engine = await openEngine(name);
-        closers.push(engine.close);
+        const engine = await use(openEngine, name);
         page = await engine.newPage(site.url);
         await page.evaluate(() => connectSocket.ready);
-      });
-      after(async () => {
-        for (const close of closers.reverse()) await close();
       });
 
       for (const [title, body, want] of cases) {

@@ -7,6 +7,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { atExit, requireExecutable } from './processes.mjs';
 
@@ -93,6 +94,26 @@ export async function freePort() {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/**
+ * Gives the tests of a describe, or of a file, what they need: whatever is started by way of the function that this
+ * returns is closed after them, the last first.
+ *
+ * @returns {<A extends any[], T extends { close: () => Promise<void> }>(
+ *   start: (...args: A) => Promise<T>, ...args: A) => Promise<T>} calls start with args, and returns what that starts
+ */
+export function closeAfterTests() {
+  /** @type {Array<{ close: () => Promise<void> }>} */
+  const started = [];
+  after(async () => {
+    for (const each of started.reverse()) await each.close();
+  });
+  return async (start, ...args) => {
+    const each = await start(...args);
+    started.push(each);
+    return each;
+  };
 }
 
 const types = new Map([

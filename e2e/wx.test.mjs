@@ -1,8 +1,8 @@
 /** connectSocket as WeChat and uni-app have it, in every engine. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { engineNames, openEngine } from './engine.mjs';
-import { startServe, startSite } from './server.mjs';
+import { closeAfterTests, startServe, startSite } from './server.mjs';
 
 /** @import { Page } from './engine.mjs' */
 
@@ -101,28 +101,19 @@ const cases = [
 
 for (const name of engineNames) {
   describe(name, () => {
-    /** @type {Array<() => Promise<void>>} */
-    const closers = [];
+    const use = closeAfterTests();
     /** @type {Page} */
     let page;
     let echo = '';
 
     before(async () => {
-      const serve = await startServe();
-      closers.push(serve.close);
-      echo = serve.echo;
-      const site = await startSite({
+      ({ echo } = await use(startServe));
+      const site = await use(startSite, {
         '/': '<!doctype html><link rel="icon" href="data:,"><script type="module" src="harness.mjs"></script>',
         '/harness.mjs': { body: harness, type: 'text/javascript' },
       });
-      closers.push(site.close);
-      const engine = await openEngine(name);
-      closers.push(engine.close);
+      const engine = await use(openEngine, name);
       page = await engine.newPage(site.url);
-    });
-
-    after(async () => {
-      for (const close of closers.reverse()) await close();
     });
 
     for (const [what, run, want] of cases) {

@@ -16,7 +16,7 @@ const binary = fileURLToPath(new URL('../../bin/faults', import.meta.url));
  * @property {() => Promise<void>} heal takes all toxics away, and enables the proxies
  * @property {(proxy: string, enabled: boolean) => Promise<void>} enable
  * @property {() => Promise<{ goroutines: number, heap: number, messages: number, wrong: string[] }>} stats
- * @property {() => Promise<void>} kill ends it at once, by SIGKILL
+ * @property {() => Promise<void>} close ends it at once, by SIGKILL
  */
 
 /**
@@ -57,7 +57,7 @@ export async function startFaults({ tls = false, addr = '127.0.0.1:0', allow = '
     heal: () => ask('/reset', {}),
     enable: (proxy, enabled) => ask(`/proxies/${proxy}`, { enabled }),
     stats: () => ask('/stats'),
-    async kill() {
+    async close() {
       forget();
       await exited;
     },
@@ -85,7 +85,7 @@ export class Victim {
 
   /** Kills it, if it runs. */
   async kill() {
-    await this.#faults?.kill();
+    await this.#faults?.close();
     this.#faults = undefined;
   }
 }

@@ -190,6 +190,6 @@ const result = {
 writeFileSync(out, `${JSON.stringify(result, null, 1)}\n`);
 await engine.close();
 await site.close();
-await faults.kill();
+await faults.close();
 console.log(failures.length > 0 ? failures.slice(0, 20).join('\n') : `nothing was wrong; ${out}`);
 process.exitCode = failures.length > 0 ? 1 : 0;
