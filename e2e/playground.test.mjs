@@ -1,22 +1,22 @@
-/** Clicks through the built playground in Chromium, against the development server. `make build` comes first. */
+/**
+ * Clicks through the built playground in Chromium, against the development server. `make build` and
+ * `go build -o bin/ ./cmd/serve` come first.
+ */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import puppeteer from 'puppeteer-core';
+import { closeAfterTests, startServe } from './server.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const PATIENCE = 60_000; // milliseconds: what has not come by then never will
 
-/** @type {string} */
-let scratch;
-/** @type {import('node:child_process').ChildProcess} */
-let server;
+const scratch = mkdtempSync(join(tmpdir(), 'playground-'));
+after(() => rmSync(scratch, { recursive: true }));
+const use = closeAfterTests();
 /** @type {string} */
 let base;
 /** @type {import('puppeteer-core').Browser} */
@@ -28,26 +28,11 @@ let complaints;
 
 before(async () => {
   assert.ok(existsSync(join(root, 'web/dist/playground/index.html')), 'web/dist is missing: run make build');
-  scratch = mkdtempSync(join(tmpdir(), 'playground-'));
-  const serve = join(scratch, 'serve');
-  execFileSync('go', ['build', '-o', serve, './cmd/serve'], { cwd: root });
-  const child = spawn(serve, ['-addr', '127.0.0.1:0'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
-  server = child;
-  const [line] = await once(createInterface({ input: child.stdout }), 'line');
-  base = line.replace('listening on ', '');
-  browser = await puppeteer.launch({
+  ({ url: base } = await use(startServe));
+  browser = await use(puppeteer.launch, {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
   });
-});
-
-after(async () => {
-  await browser?.close();
-  if (server && server.exitCode === null) {
-    server.kill();
-    await once(server, 'exit');
-  }
-  if (scratch) rmSync(scratch, { recursive: true });
 });
 
 beforeEach(async () => {
