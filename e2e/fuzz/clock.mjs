@@ -1,4 +1,9 @@
-/** @typedef {{ due: number, f: () => void }} Timer */
+/**
+ * A timer: when it goes off, and when it should have: before that, where it was set too late; undefined where no delay was
+ * given.
+ *
+ * @typedef {{ due: number, deadline: number | undefined, f: () => void }} Timer
+ */
 
 /**
  * Time that passes when it is told to. Timers of Go's runtime stay the browser's.
@@ -16,9 +21,10 @@ export class Clock {
     const { setTimeout, clearTimeout } = globalThis;
     Date.now = () => this.now;
     globalThis.setTimeout = /** @type {any} */ (
-      (/** @type {() => void} */ f, ms = 0) => {
+      (/** @type {() => void} */ f, /** @type {number | undefined} */ ms) => {
         if (this.goes) return setTimeout(f, ms);
-        this.timers.set(++this.#last, { due: this.now + Math.max(ms, 0), f });
+        const deadline = ms === undefined ? undefined : this.now + ms;
+        this.timers.set(++this.#last, { due: Math.max(deadline ?? 0, this.now), deadline, f });
         return this.#last;
       }
     );

@@ -161,12 +161,14 @@ class Run {
     // Calls of handlers move the clock.
     const next = () => clock.take(Math.max(until, clock.now));
     for (let timer = next(); timer; timer = next()) {
-      if (!this.model.expire()) this.model.catchUp();
+      this.model.observe();
+      if (timer.deadline === undefined) this.model.catchUp();
+      else this.model.expire(timer.deadline);
       timer.f();
       await turn();
     }
     clock.now = Math.max(clock.now, until);
-    if (this.model.expire()) this.model.problem('an attempt has not timed out');
+    if (this.model.expired().length > 0) this.model.problem('an attempt has not timed out');
   }
 
   /**

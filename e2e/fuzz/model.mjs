@@ -528,32 +528,33 @@ export class Model {
   }
 
   /**
-   * Time has passed: at most one attempt, that which expired first, has timed out; none that is yet to be told what came in
-   * time. Says whether one has.
+   * The tasks whose attempts have taken too long, in the order in which their timers were set.
+   *
+   * @returns {Array<{ task: Task, deadline: number }>}
    */
-  expire() {
-    const due = (/** @type {Task} */ task) => task.began + timeoutOf(task.option.fields?.timeout);
-    const [task] = this.tasks
+  expired() {
+    return this.tasks
       .filter((task) => !task.waiting && !task.opened && !task.left && !task.over && !task.failed)
-      .filter(
-        (task) =>
-          !(task.early && task.raw.length > 0) &&
-          task.raw.every(({ type }) => type !== 'open' && type !== 'failure') &&
-          this.now() >= due(task),
-      )
-      .sort((a, b) => due(a) - due(b));
-    // Of those that are due at once, a task that is admitted first is told first.
-    const late = this.tasks.find((each) => each.early && !each.waiting && each.raw.length > 0);
-    if (!task || (late && this.tasks.indexOf(late) < this.tasks.indexOf(task))) return false;
-    if (task.raw.length === 0) task.early = false;
-    task.raw.push({ type: 'failure', res: { errMsg: 'connectSocket:fail timeout' } });
-    this.pump(task);
-    return true;
+      .filter((task) => task.raw.every(({ type }) => type !== 'open' && type !== 'failure'))
+      .map((task) => ({ task, deadline: task.began + timeoutOf(task.option.fields?.timeout) }))
+      .filter(({ deadline }) => deadline <= this.now());
   }
 
-  /** A task of the event loop has begun, in which one task is told what came before its promise was resolved. */
+  /**
+   * The timer of an attempt goes off.
+   *
+   * @param {number} deadline when it was to; set late, it goes off later
+   */
+  expire(deadline) {
+    const task = this.expired().find((each) => each.deadline === deadline)?.task;
+    if (!task) return;
+    task.early = false;
+    task.raw.push({ type: 'failure', res: { errMsg: 'connectSocket:fail timeout' } });
+    this.pump(task);
+  }
+
+  /** A timer without a delay goes off: one task is told what came before its promise was resolved. */
   catchUp() {
-    this.observe();
     const task = this.tasks.find((each) => each.early && !each.waiting && each.raw.length > 0);
     if (!task) return;
     task.early = false;
@@ -901,13 +902,15 @@ function numberOf(field) {
 }
 
 /**
- * The milliseconds that an attempt may take: the default where what is asked for is not positive and finite.
+ * The whole milliseconds that an attempt may take: the default where what is asked for is not positive and finite.
  *
  * @param {Field | undefined} field
  */
 function timeoutOf(field) {
   const ms = numberOf(field);
-  return ms !== undefined && ms > 0 && Number.isFinite(ms) ? Math.min(Math.max(ms, 1), 2 ** 31 - 1) : 60_000;
+  return ms !== undefined && ms > 0 && Number.isFinite(ms)
+    ? Math.min(Math.max(Math.trunc(ms), 1), 2 ** 31 - 1)
+    : 60_000;
 }
 
 /** @param {unknown} error */
