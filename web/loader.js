@@ -1,6 +1,6 @@
 // The toolchain's own file as a function of the global object that it is to see: see build.mjs.
 import wasmExec from 'go:wasm_exec';
-import { createBridge } from '../internal/jsbridge/bridge.js';
+import { bare, createBridge } from '../internal/jsbridge/bridge.js';
 
 /**
  * @typedef {import('./connectsocket.js').LoadOption} LoadOption
@@ -152,14 +152,6 @@ export function connectsocket(beside) {
   globalThis.connectSocket = /** @type {any} */ (bridge.family.connectSocket);
   return /** @type {Api} */ (/** @type {unknown} */ (api));
 }
-
-/**
- * An object's own properties without a prototype: see bridge.js.
- * @template {object} T
- * @param {T} [object]
- * @returns {T}
- */
-const bare = (object) => Object.assign(Object.create(null), object);
 
 /** What relative URLs in settings are relative to. */
 const base = () => globalThis.document?.baseURI ?? globalThis.location?.href;

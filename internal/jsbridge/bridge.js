@@ -1233,4 +1233,4 @@ function createBridge(settings = bare(), version = '', begin = noop) {
   return bridge;
 }
 
-export { createBridge };
+export { bare, createBridge };

@@ -20,9 +20,9 @@ var bridgeFile string
 //go:embed testdata/page.js
 var pageFile string
 
-// createBridge is bridge.js as an expression, whose value is its one export.
+// createBridge is bridge.js as an expression, whose value is its createBridge.
 func createBridge() string {
-	body, found := strings.CutSuffix(strings.TrimSpace(bridgeFile), "export { createBridge };")
+	body, found := strings.CutSuffix(strings.TrimSpace(bridgeFile), "export { bare, createBridge };")
 	if !found {
 		panic("bridge.js does not end in its export")
 	}
