@@ -42,6 +42,8 @@ const variants = {
   },
 };
 
+const { version } = JSON.parse(readFileSync(join(root, 'web/package.json'), 'utf8'));
+const link = `-X=connectsocket/internal/jsbridge.version=${version}`;
 execFileSync('go', ['build', '-o', `${output}/`, './bench/server'], { cwd: root });
 const lines = [];
 const names = Object.keys(variants);
@@ -52,9 +54,8 @@ for (const [i, name] of names.entries()) {
   mkdirSync(directory, { recursive: true });
   cpSync(join(root, 'web/dist/connectsocket.js'), join(directory, 'connectsocket.js'));
   cpSync(join(root, 'bench/page/start'), join(directory, 'start'), { recursive: true });
-  const version = '-X=connectsocket/internal/jsbridge.version=0.1.0';
-  const args = flags.map((flag) => (flag.startsWith('-ldflags') ? `${flag} ${version}` : flag));
-  if (!flags.some((flag) => flag.startsWith('-ldflags'))) args.push(`-ldflags=${version}`);
+  const args = flags.map((flag) => (flag.startsWith('-ldflags') ? `${flag} ${link}` : flag));
+  if (!flags.some((flag) => flag.startsWith('-ldflags'))) args.push(`-ldflags=${link}`);
   execFileSync('go', ['build', ...args, '-o', file, './cmd/wasm'], {
     cwd: root,
     env: { ...process.env, GOOS: 'js', GOARCH: 'wasm', GOEXPERIMENT: experiment },

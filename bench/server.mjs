@@ -6,6 +6,22 @@ import { atExit, killGroup } from '../e2e/processes.mjs';
 import { freePort } from '../e2e/server.mjs';
 
 /**
+ * Starts a program, to be ended with this one or by stop.
+ *
+ * @param {string} file
+ * @param {string[]} args
+ */
+function launch(file, args) {
+  const child = spawn(file, args, { detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
+  const stop = atExit(() => killGroup(child.pid));
+  const exit = once(child, 'exit').then(([code]) => {
+    throw new Error(`${file} ended with ${code}`);
+  });
+  exit.catch(() => {}); // raced
+  return { child, stop, exit };
+}
+
+/**
  * Starts a program and waits for its first line.
  *
  * @param {string} file
@@ -13,18 +29,13 @@ import { freePort } from '../e2e/server.mjs';
  * @returns {Promise<{ line: string, stop: () => void }>}
  */
 export async function start(file, args) {
-  const child = spawn(file, args, { detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
-  const stop = atExit(() => killGroup(child.pid));
-  const exit = once(child, 'exit').then(([code]) => {
-    throw new Error(`${file} ended with ${code}`);
-  });
-  exit.catch(() => {}); // raced
+  const { child, stop, exit } = launch(file, args);
   const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), exit]);
   return { line, stop };
 }
 
 /**
- * Starts a relay.
+ * Starts a relay and waits until it is ready.
  *
  * @param {string} file
  * @param {string} upstream host:port that it leads to
@@ -33,11 +44,8 @@ export async function start(file, args) {
 export async function startRelay(file, upstream) {
   const address = `127.0.0.1:${await freePort()}`;
   const args = ['-listen', address, '-metrics', '', '-allow', upstream, '-origin', '*', '-log-level', 'warn'];
-  const child = spawn(file, args, { detached: true, stdio: ['ignore', 'ignore', 'inherit'] });
-  const stop = atExit(() => killGroup(child.pid));
-  while (!(await fetch(`http://${address}/readyz`).catch(() => undefined))?.ok) {
-    if (child.exitCode !== null) throw new Error(`${file} ended with ${child.exitCode}`);
-    await sleep(20);
-  }
+  const { stop, exit } = launch(file, args);
+  const isReady = () => fetch(`http://${address}/readyz`).catch(() => undefined);
+  while (!(await Promise.race([isReady(), exit]))?.ok) await sleep(20);
   return { url: `ws://${address}/relay`, stop };
 }
