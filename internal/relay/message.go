@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nhooyr.io/websocket"
@@ -12,7 +13,7 @@ import (
 
 // copyMessages serves a session whose upstream compresses: messages through the library, each streamed chunk by chunk. The
 // library answers a close at once, so what was on the way to the side that closes is lost, as with any peer built on it.
-func (s session) copyMessages(page, upstream *websocket.Conn) {
+func (s session) copyMessages(page, upstream *websocket.Conn, leases [2]*lease) {
 	r := s.relay
 	ctx, cancel := context.WithCancel(context.Background())
 	stop := context.AfterFunc(r.ctx, func() {
@@ -44,7 +45,7 @@ func (s session) copyMessages(page, upstream *websocket.Conn) {
 			}
 		})
 		wg.Go(func() {
-			err := s.copyDirection(ctx, i, dst, src)
+			err := s.copyDirection(ctx, i, dst, src, &leases[i].ended)
 			got := websocket.CloseStatus(err)
 			once.Do(func() {
 				cause, code = [...]string{"page_dropped", "upstream_dropped"}[i], websocket.StatusAbnormalClosure
@@ -68,8 +69,9 @@ func (s session) copyMessages(page, upstream *websocket.Conn) {
 	s.ended(cause, code)
 }
 
-// copyDirection copies messages until one cannot be read or written.
-func (s *session) copyDirection(ctx context.Context, direction int, dst, src *websocket.Conn) error {
+// copyDirection copies messages until one cannot be read or written. The library takes the end of the connection for that of
+// the message it is in; ended tells them apart: the library reads on from src only for what a message still lacks.
+func (s *session) copyDirection(ctx context.Context, direction int, dst, src *websocket.Conn, ended *atomic.Bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m := s.relay.metrics
@@ -88,6 +90,9 @@ func (s *session) copyDirection(ctx context.Context, direction int, dst, src *we
 		m.messages[direction].Inc()
 		for {
 			n, readErr := rd.Read(buf)
+			if readErr == io.EOF && ended.Load() {
+				return io.ErrUnexpectedEOF
+			}
 			stall.Reset(s.relay.cfg.WriteStall)
 			_, err := w.Write(buf[:n])
 			if readErr == io.EOF && err == nil {

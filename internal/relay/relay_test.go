@@ -208,13 +208,14 @@ func nextFrame(br *bufio.Reader) (first byte, payload []byte, err error) {
 	return h[0], payload, nil
 }
 
-// rawUpstream serves WebSockets as bare bytes; serve owns the connection, which is closed after it.
+// rawUpstream serves WebSockets, compressed where a page wants that, as bare bytes; serve owns the connection, which is closed
+// after it.
 func rawUpstream(t *testing.T, serve func(net.Conn, *bufio.Reader)) string {
 	t.Helper()
 	var wg sync.WaitGroup
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		var tk takeover
-		handle, err := websocket.Accept(tk.wrap(w), req, &websocket.AcceptOptions{InsecureSkipVerify: true})
+		handle, err := websocket.Accept(tk.wrap(w), req, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionContextTakeover})
 		if err != nil {
 			return
 		}

@@ -346,3 +346,42 @@ func TestClientAddr(t *testing.T) {
 		}
 	}
 }
+
+// An upstream's connection that ends within a message has not sent that message, whatever the library makes of it.
+func TestTruncatedMessages(t *testing.T) {
+	for name, cut := range map[string][]byte{
+		"after a header":               {0x81, 5},
+		"within a payload":             {0x81, 5, 'h', 'e'},
+		"between fragments":            {0x01, 2, 'h', 'e'},
+		"after a compressed header":    {0xc1, 7},
+		"within a compressed payload":  {0xc1, 7, 0xf2, 0x48, 0xcd},
+		"between compressed fragments": {0x41, 3, 0xf2, 0x48, 0xcd},
+	} {
+		for _, deflate := range []bool{true, false} {
+			if cut[0]&0x40 != 0 && !deflate {
+				continue
+			}
+			upstream := rawUpstream(t, func(c net.Conn, _ *bufio.Reader) {
+				c.Write(append(frame(0x81, false, []byte("whole")), cut...))
+			})
+			_, relay := serve(t, Config{}, upstream)
+			// Frame by frame: the library would take it for whole in the page, too.
+			_, br := rawPage(t, relay, fmt.Sprintf(`{"url":%q,"perMessageDeflate":%v}`, upstream, deflate))
+			var message []byte
+			var got []string
+			for {
+				first, payload, err := nextFrame(br)
+				if err != nil || first&0x0f == 8 {
+					break
+				}
+				message = append(message, payload...)
+				if first&0x80 != 0 {
+					got, message = append(got, string(message)), nil
+				}
+			}
+			if len(got) != 1 || got[0] != "whole" {
+				t.Errorf("%s, deflate %v: messages %q instead of the whole one", name, deflate, got)
+			}
+		}
+	}
+}

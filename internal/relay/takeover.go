@@ -21,6 +21,7 @@ type lease struct {
 	net.Conn
 	ahead []byte
 	over  atomic.Bool // the connection is the relay's own again: Close leaves it open
+	ended atomic.Bool // a read has failed
 }
 
 func (l *lease) Read(p []byte) (int, error) {
@@ -29,7 +30,11 @@ func (l *lease) Read(p []byte) (int, error) {
 		l.ahead = l.ahead[n:]
 		return n, nil
 	}
-	return l.Conn.Read(p)
+	n, err := l.Conn.Read(p)
+	if err != nil {
+		l.ended.Store(true)
+	}
+	return n, err
 }
 
 func (l *lease) Close() error {
