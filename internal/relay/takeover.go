@@ -21,7 +21,7 @@ type lease struct {
 	net.Conn
 	ahead []byte
 	over  atomic.Bool // the connection is the relay's own again: Close leaves it open
-	ended atomic.Bool // a read has failed
+	ended atomic.Bool // a read has failed for good
 }
 
 func (l *lease) Read(p []byte) (int, error) {
@@ -31,7 +31,7 @@ func (l *lease) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	n, err := l.Conn.Read(p)
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) { // which is watch's stop
 		l.ended.Store(true)
 	}
 	return n, err
