@@ -3,11 +3,13 @@ package main
 //lint:file-ignore SA1019 the module is marked deprecated for its change of name, not of substance
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -35,7 +37,8 @@ func (c *checker) wrongs() []string {
 
 // ServeHTTP serves one connection until it ends.
 func (c *checker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	tapped := &tap{ResponseWriter: w}
+	conn, err := websocket.Accept(tapped, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		return // Accept has answered
 	}
@@ -43,7 +46,7 @@ func (c *checker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	for n := uint32(0); ; n++ {
 		typ, msg, err := conn.Read(ctx)
-		if err != nil {
+		if err != nil || tapped.ended.Load() { // the library takes the end of the connection for that of a message
 			return
 		}
 		if err := check(typ, msg, n); err != nil {
@@ -58,6 +61,32 @@ func (c *checker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+}
+
+// tap notes when a connection that is hijacked has ended.
+type tap struct {
+	http.ResponseWriter
+	net.Conn
+	ended atomic.Bool // a read has failed
+}
+
+// Hijack implements http.Hijacker.
+func (t *tap) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, brw, err := http.NewResponseController(t.ResponseWriter).Hijack()
+	t.Conn = conn
+	return t, brw, err
+}
+
+// Write writes to the connection.
+func (t *tap) Write(p []byte) (int, error) { return t.Conn.Write(p) }
+
+// Read reads from the connection.
+func (t *tap) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	if err != nil {
+		t.ended.Store(true)
+	}
+	return n, err
 }
 
 func check(typ websocket.MessageType, msg []byte, want uint32) error {

@@ -22,6 +22,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/pprof"
 	"os"
 	"runtime"
 
@@ -130,6 +131,7 @@ func run(addr, cert, key, allow string) error {
 			"wrong":      checked.wrongs(),
 		})
 	})
+	control.Handle("GET /goroutines", pprof.Handler("goroutine"))
 	at.Control = httptest.NewServer(control).URL
 
 	failed := make(chan error, 1)

@@ -165,6 +165,8 @@ for (let tries = 0; samples[samples.length - 1].goroutines > idle + 4 && tries <
   await sample();
 }
 
+// Whose goroutines they are.
+const goroutines = await (await fetch(`${faults.at.control}/goroutines?debug=1`)).text();
 const last = samples[samples.length - 1];
 /** @type {string[]} */
 const failures = [...new Set(/** @type {string[]} */ (progress.wrong))];
@@ -187,6 +189,7 @@ const result = {
   ...{ engine: engine.version, scheme, seed: Number(flags.seed), messages, cycles, faults: disturbed },
   ...{ lanes: progress.lanes, idle, failures, samples },
 };
+writeFileSync(out.replace('soak.json', 'goroutines.txt'), goroutines);
 writeFileSync(out, `${JSON.stringify(result, null, 1)}\n`);
 await engine.close();
 await site.close();
