@@ -115,6 +115,9 @@ func (p *pair) forward(direction int, ahead []byte) {
 		}
 		src.heard.Store(clock.Load())
 		n, bad := f.walk(b)
+		if f.closed { // before its answer can come
+			p.because([...]string{"page_closed", "upstream_closed"}[direction], f.code)
+		}
 		if n > 0 {
 			written := dst.write(b[:n], f, clock)
 			f.bytes.Store(f.bytes.Load() + uint64(n))
@@ -130,7 +133,6 @@ func (p *pair) forward(direction int, ahead []byte) {
 			src.finish() // nothing more is expected of it
 			f.discards = true
 		case f.closed:
-			p.because([...]string{"page_closed", "upstream_closed"}[direction], f.code)
 			p.close()
 			f.discards = true
 			if direction == up {
