@@ -357,9 +357,9 @@ func (r *Relay) Drain(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	r.cancel()
 	r.mu.Lock()
 	left := r.held
+	r.cancel() // ends some of them
 	for p := range r.pairs {
 		go p.drain()
 	}
