@@ -30,8 +30,8 @@ const rows = [
   ['values', 'values that Go refers to', 1],
   ['memory', "the module's memory, MiB", 2 ** 20],
   ['heap', "the page's JavaScript heap, MiB", 2 ** 20],
-  ['goroutines', 'goroutines of server, relay and proxies', 1],
-  ['serverHeap', 'their heap, MiB', 2 ** 20],
+  ['goroutines', 'goroutines of server and relay', 1],
+  ['serverHeap', 'heap of server, relay and proxies, MiB', 2 ** 20],
 ];
 const [width, height] = [760, 130];
 const charts = rows.map(([name, label, unit], i) => {

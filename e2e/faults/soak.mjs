@@ -40,7 +40,7 @@ const cycles = Number(flags.cycles);
  * @property {number} values which Go refers to
  * @property {number} memory of the module, in bytes
  * @property {number} heap of the page's JavaScript, in bytes; 0 where the engine does not tell
- * @property {number} goroutines of the servers, the relay and the proxies
+ * @property {number} goroutines of the server and the relay
  * @property {number} serverHeap in bytes
  */
 
@@ -166,7 +166,7 @@ for (let tries = 0; samples[samples.length - 1].goroutines > idle + 4 && tries <
 }
 
 // Whose goroutines they are.
-const goroutines = await (await fetch(`${faults.at.control}/goroutines?debug=1`)).text();
+const goroutines = await (await fetch(`${faults.at.control}/goroutines`)).text();
 const last = samples[samples.length - 1];
 /** @type {string[]} */
 const failures = [...new Set(/** @type {string[]} */ (progress.wrong))];
