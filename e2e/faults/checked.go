@@ -37,8 +37,8 @@ func (c *checker) wrongs() []string {
 
 // ServeHTTP serves one connection until it ends.
 func (c *checker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	tapped := &tap{ResponseWriter: w}
-	conn, err := websocket.Accept(tapped, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	lender := &lender{ResponseWriter: w}
+	conn, err := websocket.Accept(lender, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		return // Accept has answered
 	}
@@ -46,7 +46,7 @@ func (c *checker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	for n := uint32(0); ; n++ {
 		typ, msg, err := conn.Read(ctx)
-		if err != nil || tapped.ended.Load() { // the library takes the end of the connection for that of a message
+		if err != nil || lender.tap.ended.Load() { // the library takes the end of the connection for that of a message
 			return
 		}
 		if err := check(typ, msg, n); err != nil {
@@ -63,22 +63,24 @@ func (c *checker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// tap notes when a connection that is hijacked has ended.
-type tap struct {
+// lender hands out the connection that is hijacked as its tap.
+type lender struct {
 	http.ResponseWriter
-	net.Conn
-	ended atomic.Bool // a read has failed
+	tap tap
 }
 
 // Hijack implements http.Hijacker.
-func (t *tap) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, brw, err := http.NewResponseController(t.ResponseWriter).Hijack()
-	t.Conn = conn
-	return t, brw, err
+func (l *lender) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, brw, err := http.NewResponseController(l.ResponseWriter).Hijack()
+	l.tap.Conn = conn
+	return &l.tap, brw, err
 }
 
-// Write writes to the connection.
-func (t *tap) Write(p []byte) (int, error) { return t.Conn.Write(p) }
+// tap notes when a connection has ended.
+type tap struct {
+	net.Conn
+	ended atomic.Bool // a read has failed
+}
 
 // Read reads from the connection.
 func (t *tap) Read(p []byte) (int, error) {
