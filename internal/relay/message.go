@@ -13,14 +13,15 @@ import (
 
 // copyMessages serves a session whose upstream compresses: messages through the library, each streamed chunk by chunk. The
 // library answers a close at once, so what was on the way to the side that closes is lost, as with any peer built on it.
-func (s session) copyMessages(page, upstream *websocket.Conn, leases [2]*lease) {
+func (s session) copyMessages(page *takeover, handle *websocket.Conn, upstream *upstream) {
 	r := s.relay
 	ctx, cancel := context.WithCancel(context.Background())
 	stop := context.AfterFunc(r.ctx, func() {
-		page.Close(websocket.StatusGoingAway, "the relay is shutting down")
+		handle.Close(websocket.StatusGoingAway, "the relay is shutting down")
 		cancel()
 	})
-	conns := [2]*websocket.Conn{up: page, down: upstream}
+	conns := [2]*websocket.Conn{up: handle, down: upstream.handle}
+	leases := [2]*lease{up: page.lease, down: upstream.lease}
 	var once sync.Once
 	var wg sync.WaitGroup
 	var cause string
@@ -64,8 +65,8 @@ func (s session) copyMessages(page, upstream *websocket.Conn, leases [2]*lease) 
 	}
 	wg.Wait()
 	stop()
-	page.CloseNow()
-	upstream.CloseNow()
+	handle.CloseNow()
+	upstream.handle.CloseNow()
 	s.ended(cause, code)
 }
 

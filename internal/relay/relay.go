@@ -254,7 +254,7 @@ func (r *Relay) connect(w http.ResponseWriter, req *http.Request, addr netip.Pre
 	log.Info("open", "status", http.StatusSwitchingProtocols, "cost_ms", up.profile.Cost)
 	s := session{relay: r, addr: addr, log: log, began: time.Now()}
 	if up.deflates() {
-		go s.copyMessages(handle, up.handle, [2]*lease{page.lease, up.lease})
+		go s.copyMessages(&page, handle, up)
 	} else {
 		s.forwardFrames(&page, handle, up)
 	}
