@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { openChromium, openFirefox } from './puppeteer.mjs';
 import { openWebkit } from './webkit.mjs';
 
@@ -16,6 +15,7 @@ import { openWebkit } from './webkit.mjs';
  *
  * @typedef {object} BrowserPage
  * @property {(url: string) => Promise<void>} goto
+ * @property {() => Promise<void>} back
  * @property {(state: 'frozen' | 'active') => Promise<void>} setLifecycle
  * @property {(promise: string) => Promise<string>} run evaluates an expression for a promise of a string.
  * @property {() => Promise<Message[]>} console
@@ -98,25 +98,9 @@ export class Page {
   /**
    * Goes one step back in the page's history, and waits for the document to show. Each engine takes it from its
    * back-forward cache, if it was fit for that.
-   *
-   * @throws {Error} when that takes more than 30 s, as it does on the first document.
    */
-  async back() {
-    await this.console(); // keeps what the document said that goes now
-    await this.evaluate(() => {
-      document.documentElement.dataset.leaving = '';
-      setTimeout(() => history.back());
-    });
-    const arrived = () =>
-      this.evaluate(
-        () => document.readyState === 'complete' && !('leaving' in document.documentElement.dataset),
-      );
-    const deadline = Date.now() + 30_000;
-    // An evaluation that meets the navigation rejects, or is never answered.
-    while (!(await Promise.race([arrived().catch(() => false), sleep(500, false)]))) {
-      if (Date.now() > deadline) throw new Error('no document came back within 30 s');
-      await sleep(20);
-    }
+  back() {
+    return this.#driver.back();
   }
 
   /**

@@ -81,6 +81,13 @@ class PuppeteerPage {
     await this.#page.goto(url);
   }
 
+  async back() {
+    await this.#page.evaluate(() => Object.assign(globalThis, { leaving: true }));
+    // Firefox tells no load of a document that its back-forward cache had.
+    await this.#page.goBack({ waitUntil: [] });
+    await this.#page.waitForFunction(() => document.readyState === 'complete' && !('leaving' in globalThis));
+  }
+
   /** @param {'frozen' | 'active'} state */
   async setLifecycle(state) {
     const session = await this.#page.createCDPSession().catch((cause) => {

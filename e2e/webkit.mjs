@@ -228,6 +228,11 @@ class WebkitPage {
     if (shown.url === 'about:blank' && url !== shown.url) throw new Error(`${shown.text} at ${url}`);
   }
 
+  async back() {
+    await this.console(); // saves what the document said that goes now
+    await this.#send('POST', '/back', {});
+  }
+
   async setLifecycle() {
     throw new Error('WebKitGTK has no command that freezes a page');
   }
