@@ -104,6 +104,7 @@ export function connectsocket(beside) {
     const source = await instantiate(response, imports, told).catch((error) => diagnose(url, error));
     if (!source.instance.exports.event) throw new Error(`${url} is no connectsocket module`);
     compiled = source.module;
+    await nextTask(); // compiling has ended in this one, and starting Go takes long enough alone
     run(source.instance);
     await bridge.ready;
     ran = true;
@@ -224,6 +225,17 @@ async function instantiate(response, imports, onProgress) {
   ]);
   return source;
 }
+
+/** Resolves in a task of its own, which no throttled timer delays. */
+const nextTask = () =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close(); // Node would wait for more
+      resolve(undefined);
+    };
+    port2.postMessage(undefined);
+  });
 
 /**
  * Says in words of use to a person why a module that has arrived could not be instantiated: engines tell a policy,
