@@ -6,16 +6,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { openEngine } from './engine.mjs';
 import { atExit, killGroup } from './processes.mjs';
-import { startServe } from './server.mjs';
+import { freePort, startServe } from './server.mjs';
 
-/** @import { AddressInfo } from 'node:net' */
 /** @import { Engine, Page } from './engine.mjs' */
 /** @typedef {'stock' | 'ours'} Column */
 
@@ -132,15 +130,6 @@ const taro = (compiler, column, output, args = [], env = {}) =>
     STOCK: column === 'stock' ? '1' : '',
     ...env,
   });
-
-async function freePort() {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = /** @type {AddressInfo} */ (server.address());
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /**
  * Opens a page of the app and waits for what read returns.
