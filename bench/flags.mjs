@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { smallestBrotli } from '../web/brotli.mjs';
 import { output, root } from './build.mjs';
 import { Chromium } from './chromium.mjs';
-import { table } from './report.mjs';
+import { circumstances, table } from './report.mjs';
 import { start } from './server.mjs';
 import { spread } from './statistics.mjs';
 
@@ -96,12 +96,17 @@ for (let round = 0; round < rounds; round++) {
 await browser.close();
 server.stop();
 const head = ['', 'raw', 'brotli', 'instructions a receive', 'a send', 'CPU until onOpen, ms'];
-mkdirSync(join(root, 'bench/results'), { recursive: true });
-writeFileSync(
-  join(root, 'bench/results/flags.md'),
-  `${table(
+const sections = [
+  '# What each way to build the module is worth',
+  `Written by \`make bench-flags\`: ${circumstances(new Date().toISOString())}; bytes and instructions are counted, CPU is the main thread's in Chromium, medians of ${rounds} rounds, quartiles in brackets.`,
+  table(
     head,
-    lines.map((line, i) => [...line, spread(cpu[i]).median.toFixed(1)]),
-  )}\n`,
-);
+    lines.map((line, i) => {
+      const { median, low, high } = spread(cpu[i]);
+      return [...line, `${median.toFixed(1)} (${low.toFixed(1)}–${high.toFixed(1)})`];
+    }),
+  ),
+];
+mkdirSync(join(root, 'bench/results'), { recursive: true });
+writeFileSync(join(root, 'bench/results/flags.md'), `${sections.join('\n\n')}\n`);
 process.exit();

@@ -33,6 +33,15 @@ const short = (value) =>
  */
 const ratios = (row, contestant) => row[contestant].map((sample, round) => sample / row.bare[round]);
 
+const columns = ['again', 'taro', 'uni', 'nhooyr', 'connectsocket', 'relayed', 'preloaded', 'fetched'];
+
+/**
+ * Whoever is in some of the rows beside the bare WebSocket, in the order of the columns.
+ *
+ * @param {[string, Record<string, number[]>][]} rows
+ */
+const othersOf = (rows) => columns.filter((name) => rows.some(([, row]) => row[name]));
+
 /**
  * A Markdown table.
  *
@@ -69,7 +78,7 @@ function target(name, row) {
  * @param {[string, Record<string, number[]>][]} rows
  */
 function ratioTable(rows) {
-  const others = [...new Set(rows.flatMap(([, row]) => Object.keys(row)))].filter((name) => name !== 'bare');
+  const others = othersOf(rows);
   return table(
     ['', 'bare', ...others, 'figure'],
     rows.map(([name, row]) => [
@@ -91,7 +100,7 @@ function ratioTable(rows) {
  * @param {[string, Record<string, number[]>][]} rows
  */
 function shortTable(rows) {
-  const others = [...new Set(rows.flatMap(([, row]) => Object.keys(row)))].filter((name) => name !== 'bare');
+  const others = othersOf(rows);
   return table(
     ['', 'bare', ...others],
     rows.map(([name, row]) => [
@@ -126,6 +135,12 @@ function chart(file, options) {
   writeFileSync(file, `${svg.outerHTML}\n`);
 }
 
+const go = execFileSync('go', ['version'], { encoding: 'utf8' }).trim();
+const machine = `${cpus().length} × ${cpus()[0].model.trim()}, Linux ${release()}`;
+
+/** When a run was, and what on. @param {string} when */
+export const circumstances = (when) => `${when.slice(0, 10)}, ${machine}, ${go}, Node ${process.version}`;
+
 /**
  * Writes a run to bench/results: JSON, a Markdown table and charts, named for the engine.
  *
@@ -140,8 +155,6 @@ export function report(results) {
     .replace('gtk', '');
   const file = (/** @type {string} */ rest) => join(root, 'bench/results', `${name}${rest}`);
   mkdirSync(file('/..'), { recursive: true });
-  const go = execFileSync('go', ['version'], { encoding: 'utf8' }).trim();
-  const machine = `${cpus().length} × ${cpus()[0].model.trim()}, Linux ${release()}`;
   writeFileSync(file('.json'), `${JSON.stringify({ machine, go, ...results }, null, 1)}\n`);
 
   const rows = Object.entries(results.rows);
@@ -152,17 +165,17 @@ export function report(results) {
   const others = rows.filter(([row]) => row.includes('longest') || row.includes('tag to'));
   const sections = [
     `# ${results.engine}`,
-    `${results.when.slice(0, 10)}, ${machine}, ${go}, Node ${process.version}; medians of ${results.rounds} rounds in one run, quartiles in brackets.`,
+    `${circumstances(results.when)}; medians of ${results.rounds} rounds in one run, quartiles in brackets.`,
     messages.length > 0 &&
       `## Messages, as ratios to the bare WebSocket\n\n${ratioTable(messages)}\n\n![messages](${name}-messages.svg)`,
     starts.length > 0 &&
       `## From navigation to the first onOpen, as ratios to the bare page\n\n${ratioTable(starts)}\n\n![start](${name}-start.svg)`,
     others.length > 0 &&
       `## While starting, in milliseconds\n\n${table(
-        ['', ...Object.keys(others[0][1])],
+        ['', 'bare', ...othersOf(others)],
         others.map(([row, by]) => [
           row,
-          ...Object.values(by).map((samples) => short(spread(samples).median)),
+          ...['bare', ...othersOf(others)].map((who) => short(spread(by[who]).median)),
         ]),
       )}`,
     results.memory &&
@@ -203,13 +216,10 @@ export function report(results) {
   /** @param {[string, Record<string, number[]>][]} all */
   const points = (all) =>
     all.flatMap(([row, by]) =>
-      Object.keys(by)
-        .filter((who) => who !== 'bare')
-        .map((who) => ({ row, who, ...spread(ratios(by, who)) })),
+      othersOf([[row, by]]).map((who) => ({ row, who, ...spread(ratios(by, who)) })),
     );
   /** The contestants' colours, in a line above the rows. @param {[string, Record<string, number[]>][]} all */
-  const legend = (all) =>
-    [...new Set(points(all).map(({ who }) => who))].map((who, i) => ({ who, row: ' ', x: 0.4 * 1.6 ** i }));
+  const legend = (all) => othersOf(all).map((who, i) => ({ who, row: ' ', x: 0.4 * 1.6 ** i }));
   /** @param {string} label @param {[string, Record<string, number[]>][]} all */
   const ratioPlot = (label, all) => ({
     width: 900,

@@ -13,6 +13,7 @@ import { measureMemory } from './memory.mjs';
 import { report } from './report.mjs';
 import { start, startRelay } from './server.mjs';
 import { measureStart } from './start.mjs';
+import { shuffled } from './statistics.mjs';
 import { steps } from './steps.mjs';
 
 const { values: args } = parseArgs({
@@ -27,7 +28,7 @@ const { values: args } = parseArgs({
 const short = args.short || args.engine !== 'chromium';
 const rounds = Number(args.rounds ?? (args.short ? 3 : 9));
 const parts = args.parts.split(',');
-const names = ['bare', 'taro', 'uni', 'nhooyr', 'connectsocket', 'relayed'];
+const names = ['bare', 'again', 'taro', 'uni', 'nhooyr', 'connectsocket', 'relayed'];
 
 /** @param {string} text */
 const progress = (text) => process.stderr.write(`${text}\n`);
@@ -56,7 +57,7 @@ function note(contestant, values) {
   }
 }
 
-/** Runs every step in every round, the contestants taking turns. */
+/** Runs every step in every round, the contestants by turns. */
 async function measureMessages(
   /** @type {{ evaluate(expression: string): Promise<any>, metrics?(): Promise<Record<string, number>> }[]} */ pages,
 ) {
@@ -66,17 +67,16 @@ async function measureMessages(
   for (let round = 0; round < rounds; round++) {
     for (const { name, option, values } of chosen) {
       let line = '';
-      for (let turn = 0; turn < names.length; turn++) {
-        const i = (turn + round) % names.length;
-        if (name === 'fake' && names[i] === 'relayed') continue; // that is a socket without a relay
+      for (const [i, contestant] of shuffled([...names.entries()])) {
+        if (name === 'fake' && contestant === 'relayed') continue; // that is a socket without a relay
         const page = pages[i];
         const before = await page.metrics?.();
         const result = await page.evaluate(`measure(${JSON.stringify(name)}, ${JSON.stringify(option)})`);
         const after = await page.metrics?.();
         const cpu = before && after ? after.TaskDuration - before.TaskDuration : 0;
         const noted = values(result, cpu);
-        note(names[i], noted);
-        line += `  ${names[i]} ${Object.values(noted)[0].toPrecision(4)}`;
+        note(contestant, noted);
+        line += `  ${contestant} ${Object.values(noted)[0].toPrecision(4)}`;
       }
       progress(`round ${round + 1}/${rounds}  ${name} ${JSON.stringify(option)}${line}`);
     }

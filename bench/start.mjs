@@ -1,3 +1,5 @@
+import { shuffled } from './statistics.mjs';
+
 /**
  * Measures how long a page takes from its navigation to a callable connectSocket and to its first onOpen. Cold is
  * an origin that the browser has never seen; warm is one that it has, long enough ago to have cached the code.
@@ -43,8 +45,7 @@ export async function measureStart({ browser, origins, rounds, short, note, prog
   for (let round = 0; round < rounds; round++) {
     for (const { network, path } of places) {
       let line = '';
-      for (let turn = 0; turn < pages.length; turn++) {
-        const name = pages[(turn + round) % pages.length];
+      for (const name of shuffled(pages)) {
         /** @param {string} host */
         const url = (host) => `http://${host}.${origins[network]}/${path}start/${name}.html`;
         const key = `${name} ${network} ${path}`;

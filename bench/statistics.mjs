@@ -20,3 +20,15 @@ export const spread = (samples) => ({
   low: quantile(samples, 0.25),
   high: quantile(samples, 0.75),
 });
+
+/**
+ * The same in an order of chance. Who comes after whom must not matter: one leaves work behind, such as garbage to collect.
+ *
+ * @template T
+ * @param {T[]} all
+ */
+export const shuffled = (all) =>
+  all
+    .map((each) => ({ each, by: Math.random() }))
+    .sort((a, b) => a.by - b.by)
+    .map(({ each }) => each);
