@@ -167,7 +167,7 @@ export function report(results) {
   const others = rows.filter(([row]) => row.includes('longest') || row.includes('tag to'));
   const sections = [
     `# ${results.engine}`,
-    `${circumstances(results.when)}; medians of ${results.rounds} rounds in one run, quartiles in brackets. A figure is reached (✓) by the median, or by a quarter of the rounds (≈), or by fewer (✗).`,
+    `${circumstances(results.when)}; medians of ${results.rounds} rounds in one run, of short echoes three times in each, quartiles in brackets. A figure is reached (✓) by the median, or by a quarter of the rounds (≈), or by fewer (✗).`,
     messages.length > 0 &&
       `## Messages, as ratios to the bare WebSocket\n\n${ratioTable(messages)}\n\n![messages](${name}-messages.svg)`,
     starts.length > 0 &&

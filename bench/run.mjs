@@ -61,9 +61,10 @@ function note(contestant, values) {
 async function measureMessages(
   /** @type {{ evaluate(expression: string): Promise<any>, metrics?(): Promise<Record<string, number>> }[]} */ pages,
 ) {
-  const chosen = steps.filter(
-    (step) => (!short || step.short) && RegExp(args.only).test(`${step.name} ${JSON.stringify(step.option)}`),
-  );
+  const chosen = steps
+    .filter(({ name, option }) => RegExp(args.only).test(`${name} ${JSON.stringify(option)}`))
+    .filter((step) => !short || step.short)
+    .flatMap((step) => Array(step.turns ?? 1).fill(step));
   for (let round = 0; round < rounds; round++) {
     for (const { name, option, values } of chosen) {
       let line = '';

@@ -5,6 +5,7 @@
  * @property {'roundTrip' | 'echo' | 'flood' | 'fake'} name of a function of page/measure.js
  * @property {object} option for it
  * @property {boolean} [short] part of the short form
+ * @property {number} [turns] how often in a round: what runs on which core makes short echoes differ by half
  * @property {(result: any, cpu: number) => Record<string, number>} values by the name of their row in the report, of
  *   what the function resolved to and of the main thread's CPU seconds meanwhile
  */
@@ -25,6 +26,7 @@ const small = (size, count) => [
     name: 'echo',
     option: { size },
     short: size === 64,
+    turns: 3,
     values: ({ rate, messages }, cpu) => ({
       [`echo ${bytes(size)}, messages/s`]: rate,
       ...(size === 64 && cpu && { 'CPU of an echo, µs': (cpu / messages) * 1e6 }),
@@ -67,6 +69,7 @@ export const steps = [
   {
     name: 'echo',
     option: { sockets: 5 },
+    turns: 3,
     values: ({ rate }) => ({ 'five sockets, echo 64 B, messages/s': rate }),
   },
   {
