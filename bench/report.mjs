@@ -6,7 +6,7 @@ import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import { root } from './build.mjs';
 import { spread } from './statistics.mjs';
-import { targets } from './steps.mjs';
+import { contestants, pages, targets } from './steps.mjs';
 
 /**
  * What a run has measured.
@@ -33,7 +33,7 @@ const short = (value) =>
  */
 const ratios = (row, contestant) => row[contestant].map((sample, round) => sample / row.bare[round]);
 
-const columns = ['again', 'taro', 'uni', 'nhooyr', 'connectsocket', 'relayed', 'preloaded', 'fetched'];
+const columns = [...new Set([...contestants, ...pages])].slice(1);
 
 /**
  * Whoever is in some of the rows beside the bare WebSocket, in the order of the columns.

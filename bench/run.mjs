@@ -14,7 +14,7 @@ import { report } from './report.mjs';
 import { start, startRelay } from './server.mjs';
 import { measureStart } from './start.mjs';
 import { shuffled } from './statistics.mjs';
-import { steps } from './steps.mjs';
+import { contestants, steps } from './steps.mjs';
 
 const { values: args } = parseArgs({
   options: {
@@ -28,7 +28,6 @@ const { values: args } = parseArgs({
 const short = args.short || args.engine !== 'chromium';
 const rounds = Number(args.rounds ?? (args.short ? 3 : 9));
 const parts = args.parts.split(',');
-const names = ['bare', 'again', 'taro', 'uni', 'nhooyr', 'connectsocket', 'relayed'];
 
 /** @param {string} text */
 const progress = (text) => process.stderr.write(`${text}\n`);
@@ -68,7 +67,7 @@ async function measureMessages(
   for (let round = 0; round < rounds; round++) {
     for (const { name, option, values } of chosen) {
       let line = '';
-      for (const [i, contestant] of shuffled([...names.entries()])) {
+      for (const [i, contestant] of shuffled([...contestants.entries()])) {
         if (name === 'fake' && contestant === 'relayed') continue; // that is a socket without a relay
         const page = pages[i];
         const before = await page.metrics?.();
@@ -104,20 +103,25 @@ if (args.engine === 'chromium') {
   };
   if (parts.includes('messages')) {
     const pages = [];
-    for (const name of names) pages.push(await open(name));
+    for (const name of contestants) pages.push(await open(name));
     await measureMessages(pages);
     for (const page of pages) await page.close();
   }
   if (parts.includes('start')) await measureStart({ browser, origins, rounds, short, note, progress });
   if (parts.includes('memory')) {
-    results.memory = await measureMemory({ open, names, messages: short ? 100_000 : 1_000_000, progress });
+    results.memory = await measureMemory({
+      open,
+      names: contestants,
+      messages: short ? 100_000 : 1_000_000,
+      progress,
+    });
   }
   await browser.close();
 } else {
   const engine = await openEngine(args.engine);
   results.engine = engine.version;
   const pages = [];
-  for (const name of names) {
+  for (const name of contestants) {
     const page = await engine.newPage(pageURL(name).replace(`${name}.localhost`, 'localhost'));
     await page.evaluate('globalThis.ready');
     pages.push(page);

@@ -1,4 +1,5 @@
 import { shuffled } from './statistics.mjs';
+import { pages } from './steps.mjs';
 
 /**
  * Measures how long a page takes from its navigation to a callable connectSocket and to its first onOpen. Cold is
@@ -13,7 +14,6 @@ import { shuffled } from './statistics.mjs';
  * @param {(text: string) => void} option.progress
  */
 export async function measureStart({ browser, origins, rounds, short, note, progress }) {
-  const pages = ['bare', 'connectsocket', 'preloaded', 'fetched', 'nhooyr'];
   const places = [
     { network: 'loopback', path: '' },
     { network: 'loopback', path: 'raw/' },

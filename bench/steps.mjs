@@ -54,6 +54,12 @@ const large = (size, type) => ({
   values: ({ rate }) => ({ [`echo ${bytes(size)} ${type}, MB/s`]: (rate * size) / 1e6 }),
 });
 
+/** Who is measured with messages, by the names of page/contestants.js. All others are compared with the first. */
+export const contestants = ['bare', 'again', 'taro', 'uni', 'nhooyr', 'connectsocket', 'relayed'];
+
+/** Whose start is measured, by the names of the pages in page/start. All others are compared with the first. */
+export const pages = ['bare', 'connectsocket', 'preloaded', 'fetched', 'nhooyr'];
+
 /** @type {Step[]} */
 export const steps = [
   {
