@@ -54,7 +54,7 @@ const bundle = (options) =>
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 await bundle({
-  entryPoints: [join(web, 'bridge.js')],
+  entryPoints: [join(web, 'standalone.js')],
   outfile: join(dist, 'connectsocket.bridge.js'),
   format: 'iife',
 });
