@@ -317,7 +317,7 @@ func TestFailures(t *testing.T) {
 		status    int
 		outcome   string
 	}{
-		{"not allowed", "ws://" + refused + "0", nil, `upstream "127.0.0.1:` + strings.Split(refused, ":")[1] + `0" is not allowed by the relay`, 0, "policy"},
+		{"not allowed", "ws://127.0.0.1:1", nil, `upstream "127.0.0.1:1" is not allowed by the relay`, 0, "policy"},
 		{"forbidden header", "ws://" + refused, m{"Host": "x"}, `header "Host" may not be set`, 0, "policy"},
 		{"http", "http://" + refused, nil, `invalid url "http://` + refused + `"`, 0, "bad_offer"},
 		{"no url", "", nil, `invalid url ""`, 0, "bad_offer"},
