@@ -71,14 +71,10 @@ func peerAddr(s string) netip.Addr {
 // parseHop reads one address of X-Forwarded-For as proxies write it: bare, or with brackets, a port or quotes.
 func parseHop(s string) (netip.Addr, error) {
 	s = strings.Trim(strings.TrimSpace(s), `"`)
-	if inner, ok := strings.CutPrefix(s, "["); ok {
-		if host, _, err := net.SplitHostPort(s); err == nil {
-			s = host
-		} else {
-			s = strings.TrimSuffix(inner, "]")
-		}
-	} else if host, _, err := net.SplitHostPort(s); err == nil {
+	if host, _, err := net.SplitHostPort(s); err == nil {
 		s = host
+	} else if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		s = s[1 : len(s)-1]
 	}
 	addr, err := netip.ParseAddr(s)
 	return addr.Unmap().WithZone(""), err
