@@ -80,6 +80,7 @@ func TestJudgement(t *testing.T) {
 		"refused, long body":   {"HTTP/1.1 403 Forbidden\r\nContent-Length: 1000000\r\n\r\nsome", nil, false, "upstream answered 403 Forbidden"},
 		"refused, chunked":     {"HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n", nil, false, "upstream answered 401 Unauthorized"},
 		"refused, no length":   {"HTTP/1.1 500 Oops\r\n", nil, false, "upstream answered 500 Oops"},
+		"endless header":       {ok + "X-Long: " + strings.Repeat("x", 80_000) + "\r\n", nil, false, "upstream gave no valid HTTP response"},
 		"a long status":        {"HTTP/1.1 500 " + strings.Repeat("x", 10_000) + "\r\n", nil, false, "upstream answered 500 " + strings.Repeat("x", 196)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -230,10 +230,15 @@ func (l *leg) control(frame []byte, closes bool, clock *atomic.Int64) bool {
 	return err == nil
 }
 
-// ping writes a ping. It blocks while the peer takes nothing.
+// ping writes a ping. It blocks while the peer takes nothing. A peer that cannot be asked, because a frame to it is not
+// complete, is not lost for that: its silence begins again.
 func (l *leg) ping(clock *atomic.Int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.midFrame {
+		l.heard.Store(clock.Load())
+		return
+	}
 	l.control(controlFrame(opPing, nil, l.masked), false, clock)
 }
 
