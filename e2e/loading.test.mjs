@@ -331,7 +331,7 @@ for (const name of engineNames) {
       [
         'a page instead of a module',
         'astray.html',
-        /^connectSocket:fail .*astray\.wasm is no WebAssembly but text\/html$/,
+        /^connectSocket:fail .*astray\.wasm is not WebAssembly but text\/html$/,
       ],
       [
         'a limit that is no number',
@@ -344,7 +344,7 @@ for (const name of engineNames) {
         /^connectSocket:fail the module could not be fetched: ./,
       ],
       ['a domain that is no origin', 'domains.html', /^connectSocket:fail /],
-      ['what is another module', 'foreign.html', /^connectSocket:fail .*is no connectsocket module/],
+      ['what is another module', 'foreign.html', /^connectSocket:fail .*is not a connectsocket module/],
       [
         'a module of another version',
         'stale.html',

@@ -92,7 +92,18 @@ describe('the tarball', () => {
     assert.deepEqual(files.sort(), [
       'LICENSE',
       'README.md',
+      'classic/package.json',
       'dist/LICENSE.golang',
+      'dist/cjs/classic.d.ts',
+      'dist/cjs/classic.js',
+      'dist/cjs/classic.js.map',
+      'dist/cjs/connectsocket.d.ts',
+      'dist/cjs/connectsocket.js',
+      'dist/cjs/connectsocket.js.map',
+      'dist/cjs/package.json',
+      'dist/cjs/wx.d.ts',
+      'dist/cjs/wx.js',
+      'dist/cjs/wx.js.map',
       'dist/classic.d.ts',
       'dist/connectsocket.bridge.js',
       'dist/connectsocket.bridge.js.map',
@@ -113,6 +124,7 @@ describe('the tarball', () => {
       'taro/index.d.ts',
       'taro/index.js',
       'taro/package.json',
+      'wx/package.json',
     ]);
     assert.deepEqual(read('LICENSE'), readFileSync(join(root, 'LICENSE')));
   });
@@ -137,21 +149,17 @@ describe('the tarball', () => {
   test('publint', patience, async () => {
     const { buffer } = Uint8Array.from(readFileSync(tarball));
     const { messages, pkg } = await publint({ pack: { tarball: buffer }, strict: true });
+    // "browser" is for webpack 4, which cannot read the suggested condition in "exports".
+    const unexpected = messages.filter(({ code }) => code !== 'USE_EXPORTS_BROWSER');
     assert.deepEqual(
-      messages.map((message) => formatMessage(message, pkg)),
+      unexpected.map((message) => formatMessage(message, pkg)),
       [],
     );
   });
 
   test('arethetypeswrong', patience, async () => {
     // The module is no import, but a file that has a name.
-    await run(
-      join(bin, 'attw'),
-      tarball,
-      '--profile=esm-only',
-      '--exclude-entrypoints=wasm',
-      '--no-definitely-typed',
-    );
+    await run(join(bin, 'attw'), tarball, '--exclude-entrypoints=wasm', '--no-definitely-typed');
   });
 });
 

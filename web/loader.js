@@ -1,6 +1,7 @@
 // The toolchain's own file as a function of the global object that it is to see: see build.mjs.
 import wasmExec from 'go:wasm_exec';
 import { bare, createBridge } from '../internal/jsbridge/bridge.js';
+import { openFile } from './files.js';
 
 /**
  * @typedef {import('./connectsocket.js').LoadOption} LoadOption
@@ -16,12 +17,15 @@ const RESTARTS = 3;
 const BACKOFF = 100;
 const STABLE = 60_000;
 
+const NO_WEBSOCKET =
+  'there is no WebSocket here; Node.js has one from version 22 on, before set globalThis.WebSocket to that of the package ws';
+
 /**
  * Gives the page's connectSocket and all that goes with it; the first copy of the script makes it.
- * @param {string | URL} beside URL of the module where load is given none
+ * @param {import('./files.js').Files} files where the module's files are if load is given no URL
  * @returns {Api}
  */
-export function connectsocket(beside) {
+export function connectsocket(files) {
   // @ts-expect-error: the mark is ours
   const present = globalThis.connectSocket?.[MARK];
   if (present) return present;
@@ -42,7 +46,7 @@ export function connectsocket(beside) {
 
   /** @param {LoadOption} [option] */
   function load(option) {
-    const { wasm = beside, onProgress, ...rest } = bare(option);
+    const { wasm, onProgress, ...rest } = bare(option);
     const limits = bare(rest);
     if (!loading) {
       loading = start(limits, wasm, onProgress).catch(giveUp);
@@ -85,24 +89,19 @@ export function connectsocket(beside) {
 
   /**
    * @param {import('./connectsocket.js').Settings} limits
-   * @param {NonNullable<LoadOption['wasm']>} wasm
+   * @param {LoadOption['wasm']} wasm
    * @param {LoadOption['onProgress']} onProgress
    */
   async function start(limits, wasm, onProgress) {
     Object.assign(settings, checked(limits));
     if (typeof WebAssembly !== 'object') throw new Error('this page has no WebAssembly');
-    const given = typeof wasm === 'string' || wasm instanceof URL ? undefined : wasm;
+    if (typeof WebSocket !== 'function') throw new Error(NO_WEBSOCKET);
     const imports = newProgram();
-    const fetched = given ?? fetch(new URL(String(wasm), base()));
-    const response = await Promise.resolve(fetched).catch((error) => {
-      throw new Error(`the module could not be fetched: ${error?.message ?? error}`);
-    });
-    const { ok, status, statusText, url } = response;
-    if (!ok) throw new Error(`${url} answered ${status} ${statusText}`.trim());
+    const file = await openFile(files, 'wasm', wasm, base());
     /** @type {LoadOption['onProgress']} */
     const told = onProgress && ((progress) => bridge.run(onProgress, progress));
-    const source = await instantiate(response, imports, told).catch((error) => diagnose(url, error));
-    if (!source.instance.exports.event) throw new Error(`${url} is no connectsocket module`);
+    const source = await instantiate(file.response, imports, told).catch((error) => diagnose(file, error));
+    if (!source.instance.exports.event) throw new Error(`${file.url} is not a connectsocket module`);
     compiled = source.module;
     await nextTask(); // compiling has ended in this one, and starting Go takes long enough alone
     run(source.instance);
@@ -229,6 +228,7 @@ async function instantiate(response, imports, onProgress) {
 /** Resolves in a task of its own, which no throttled timer delays. */
 const nextTask = () =>
   new Promise((resolve) => {
+    if (typeof MessageChannel !== 'function') return setTimeout(resolve);
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
       port1.close(); // Node would wait for more
@@ -240,11 +240,11 @@ const nextTask = () =>
 /**
  * Says in words of use to a person why a module that has arrived could not be instantiated: engines tell a policy,
  * a truncated file and a foreign one in ways of their own.
- * @param {string} url
+ * @param {import('./files.js').File} file
  * @param {unknown} error
  * @returns {Promise<never>}
  */
-async function diagnose(url, error) {
+async function diagnose({ url, open, hint }, error) {
   const smallest = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0); // module there is; all begin with it
   try {
     await WebAssembly.instantiate(smallest);
@@ -253,10 +253,10 @@ async function diagnose(url, error) {
       "this page's Content-Security-Policy forbids WebAssembly: script-src needs 'wasm-unsafe-eval'",
     );
   }
-  const response = await fetch(url, bare(/** @type {RequestInit} */ ({ cache: 'force-cache' })));
+  const response = await open();
   const bytes = new Uint8Array(await response.arrayBuffer());
   if (smallest.some((byte, i) => i < bytes.length && bytes[i] !== byte)) {
-    throw new Error(`${url} is no WebAssembly but ${response.headers.get('content-type')}`);
+    throw new Error(`${url} is not WebAssembly but ${response.headers.get('content-type')}${hint}`);
   }
   if (bytes.length < WASM_BYTES)
     throw new Error(`${url} is truncated: ${bytes.length} of ${WASM_BYTES} bytes`);

@@ -13,4 +13,4 @@ export const {
   onSocketMessage,
   onSocketError,
   onSocketClose,
-} = connectsocket(new URL('connectsocket.wasm', import.meta.url));
+} = connectsocket({ wasm: () => new URL('connectsocket.wasm', import.meta.url) });
