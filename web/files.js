@@ -48,10 +48,35 @@ function locate(files, name, given, base) {
   if (typeof given === 'object' && !('href' in given)) return given;
   const own = ownURL(files[name]);
   // A unit test in Node runs the app's load({ wasm }) too, but without the server that has this URL.
-  if (given !== undefined && !(builtin('fs') && own?.startsWith('file:')))
-    return new URL(String(given), base).href;
+  const disk = /^file:/.test(String(given)) ? undefined : onDisk(name, own);
+  if (disk) return disk;
+  if (given !== undefined) return new URL(String(given), base).href;
   if (own) return own.replace(VITE_DEPS, '/node_modules/connectsocket/dist/');
   throw new Error(`this script does not know its own URL; ${cure(name, '')}`);
+}
+
+/**
+ * The file: URL of a file where this is Node: beside the script, or, if that is in a bundle, in the package as the program
+ * would find it.
+ * @param {string} name
+ * @param {string | undefined} own URL
+ * @returns {string | undefined}
+ */
+function onDisk(name, own) {
+  const fs = builtin('fs');
+  if (!fs) return undefined;
+  const { fileURLToPath, pathToFileURL } = builtin('url');
+  const installed = () =>
+    builtin('module')
+      .createRequire(`${builtin('process').cwd()}/`)
+      .resolve(`connectsocket/${name}`);
+  for (const find of [() => fileURLToPath(own), installed]) {
+    try {
+      const path = find();
+      if (fs.existsSync(path)) return pathToFileURL(path).href;
+    } catch {} // it is not there
+  }
+  return undefined;
 }
 
 /** @param {() => URL} file */
