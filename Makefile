@@ -78,7 +78,7 @@ test-engines: tools ## the js/wasm tests in headless Firefox and WebKit
 	done
 
 .PHONY: test-e2e
-test-e2e: tools build ## the built package in headless Chromium, Firefox and WebKit
+test-e2e: tools build e2e/tools/node_modules ## the built package in headless Chromium, Firefox and WebKit
 	go build -o bin/ ./cmd/serve ./e2e/faults
 	node --test --test-concurrency=1 --test-reporter=spec $(filter-out e2e/taro.test.mjs,$(sort $(wildcard e2e/*.test.mjs)))
 
@@ -89,6 +89,11 @@ test-taro: tools build examples/taro/node_modules ## a Taro app, with and withou
 
 examples/taro/node_modules: examples/taro/package-lock.json
 	cd examples/taro && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# Vite, webpack, Rspack, TypeScript, Vitest and Jest in the versions that people have.
+e2e/tools/node_modules: e2e/tools/package-lock.json
+	cd e2e/tools && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 .PHONY: test-faults

@@ -42,46 +42,73 @@ const bundle = (options) =>
   build({
     bundle: true,
     minify: true,
-    target: ['es2022'],
     sourcemap: 'linked',
     legalComments: 'inline',
-    define: { VERSION: JSON.stringify(version), WASM_BYTES: String(wasm.length) },
     plugins: [wasmExec],
     logLevel: 'warning',
+    // As TypeScript esbuild makes a class's fields plain assignments for older engines, which is shorter and faster.
+    loader: { '.js': 'ts' },
+    tsconfigRaw: { compilerOptions: { useDefineForClassFields: false, verbatimModuleSyntax: true } },
     ...options,
+    inject: [join(web, 'globals.js'), ...(options.inject ?? [])],
+    define: { VERSION: JSON.stringify(version), WASM_BYTES: String(wasm.length), ...options.define },
   });
+
+// The scripts of the package are for engines too old for the module: there they give the fallback.
+/** @satisfies {Record<string, import('esbuild').BuildOptions>} */
+const kinds = {
+  classic: { format: 'iife', target: 'es2018' },
+  module: {
+    format: 'esm',
+    target: 'es2020',
+    outExtension: { '.js': '.mjs' },
+    external: ['./connectsocket.mjs'], // there is one in a page
+  },
+  // For require: Node, Jest and webpack 4, which knows neither "exports" nor import.meta.
+  common: {
+    format: 'cjs',
+    target: 'es2018',
+    outdir: join(dist, 'cjs'),
+    inject: [join(web, 'here.js')],
+    define: { 'import.meta.url': 'here' },
+    plugins: [
+      wasmExec,
+      {
+        name: 'beside',
+        setup: ({ onResolve }) =>
+          onResolve({ filter: /^\.\/connectsocket\.mjs$/ }, () => ({
+            path: './connectsocket.js',
+            external: true,
+          })),
+      },
+    ],
+  },
+};
 
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
-await bundle({
-  entryPoints: [join(web, 'standalone.js')],
-  outfile: join(dist, 'connectsocket.bridge.js'),
-  format: 'iife',
-});
-await bundle({
-  entryPoints: [join(web, 'classic.js')],
-  outfile: join(dist, 'connectsocket.js'),
-  format: 'iife',
-});
-await bundle({
-  entryPoints: [join(web, 'module.js')],
-  outfile: join(dist, 'connectsocket.mjs'),
-  format: 'esm',
-});
-await bundle({
-  entryPoints: [join(web, 'wx.js')],
-  outfile: join(dist, 'wx.mjs'),
-  format: 'esm',
-  external: ['./connectsocket.mjs'], // there is one in a page
-});
-for (const types of ['connectsocket.d.ts', 'classic.d.ts', 'wx.d.ts'])
-  cpSync(join(web, types), join(dist, types));
+/** @type {Array<[keyof typeof kinds, Record<string, string>]>} */
+const scripts = [
+  ['classic', { 'connectsocket.bridge': 'standalone.js', connectsocket: 'classic.js' }],
+  ['module', { connectsocket: 'module.js', wx: 'wx.js' }],
+  ['common', { connectsocket: 'module.js', wx: 'wx.js', classic: 'classic.js' }],
+];
+for (const [kind, entries] of scripts) {
+  for (const [out, file] of Object.entries(entries)) {
+    await bundle({ outdir: dist, ...kinds[kind], entryPoints: [{ in: join(web, file), out }] });
+  }
+}
+writeFileSync(join(dist, 'cjs/package.json'), '{ "type": "commonjs" }\n');
+for (const types of ['connectsocket.d.ts', 'classic.d.ts', 'wx.d.ts']) {
+  for (const folder of ['', 'cjs']) cpSync(join(web, types), join(dist, folder, types));
+}
 await bundle({
   entryPoints: ['playground.js', 'contestant.js', 'playground.css'].map((file) =>
     join(web, 'playground', file),
   ),
   outdir: join(dist, 'playground'),
   format: 'esm',
+  target: 'es2022',
   external: ['../connectsocket.mjs'], // the playground uses the package as it is built
 });
 for (const file of ['index.html', 'contestant.html', 'favicon.svg']) {

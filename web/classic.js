@@ -11,7 +11,7 @@ const early = /** @type {Promise<Response> | undefined} */ (
   /** @type {any} */ (globalThis).connectsocketModule
 );
 
-connectsocket(new URL('connectsocket.wasm', script?.src || globalThis.location.href)).load({
+connectsocket({ wasm: () => new URL('connectsocket.wasm', script?.src || globalThis.location.href) }).load({
   ...((wasm || early) && { wasm: wasm || early }),
   ...(relay && { relay }),
   ...(maxSockets && { maxSockets: Number(maxSockets) }),

@@ -1,9 +1,10 @@
 // The toolchain's own file as a function of the global object that it is to see: see build.mjs.
 import wasmExec from 'go:wasm_exec';
 import { createBridge } from '../internal/jsbridge/bridge.js';
-import { baseURL as base, parseURL } from '../internal/jsbridge/option.js';
-import { bare, microtask, run as runCallback } from '../internal/jsbridge/outcome.js';
+import { baseURL, parseURL } from '../internal/jsbridge/option.js';
+import { bare, run as runCallback } from '../internal/jsbridge/outcome.js';
 import { HELD_SLOTS } from '../internal/jsbridge/wire.js';
+import { openFile } from './files.js';
 
 /**
  * @typedef {import('./connectsocket.js').LoadOption} LoadOption
@@ -19,12 +20,15 @@ const RESTARTS = 3;
 const BACKOFF = 100;
 const STABLE = 60_000;
 
+const NO_WEBSOCKET =
+  'there is no WebSocket here; Node.js has one from version 22 on, before set globalThis.WebSocket to that of the package ws';
+
 /**
  * Returns the page's connectSocket and all that goes with it; the first copy of the script makes it.
- * @param {string | URL} beside URL of the module if load is given none
+ * @param {import('./files.js').Files} files where the module's files are if load is given no URL
  * @returns {Api}
  */
-export function connectsocket(beside) {
+export function connectsocket(files) {
   const page = /** @type {any} */ (globalThis);
   if (page[MARK]) return page[MARK];
 
@@ -34,8 +38,8 @@ export function connectsocket(beside) {
   const { module } = bridge;
   /** @type {Promise<void> | undefined} what load returned, unless that has failed */
   let loading;
-  /** @type {NonNullable<LoadOption['wasm']>} of the next try */
-  let source = beside;
+  /** @type {LoadOption['wasm']} of the next try */
+  let source;
   /** @type {LoadOption['onProgress']} */
   let progress;
   let begun = false; // a try that has not failed
@@ -81,7 +85,7 @@ export function connectsocket(beside) {
       setTimeout(() => startAgain().catch(giveUp), BACKOFF * 2 ** (deaths - 1));
     } else {
       // A response can be used once. Fetching the file in its place is not for us: the page may have asked for its integrity.
-      start(source).catch((error) => giveUp(error, !isURL(source)));
+      start().catch((error) => giveUp(error, source !== undefined && !isURL(source)));
     }
   }
 
@@ -103,23 +107,17 @@ export function connectsocket(beside) {
     module.fail(error instanceof Error ? error : new Error(String(error)), forGood);
   }
 
-  /** @param {NonNullable<LoadOption['wasm']>} wasm */
-  async function start(wasm) {
+  async function start() {
     if (typeof WebAssembly !== 'object') throw new Error('this page has no WebAssembly');
-    const fetched = isURL(wasm) ? fetch(new URL(String(wasm), base())) : wasm;
-    const response = await Promise.resolve(fetched).catch((error) => {
-      throw new Error(`the module could not be fetched: ${error?.message ?? error}`);
-    });
-    if (!response.ok) {
-      throw new Error(`${response.url} answered ${response.status} ${response.statusText}`.trim());
-    }
+    if (typeof WebSocket !== 'function') throw new Error(NO_WEBSOCKET);
+    const file = await openFile(files, 'wasm', source, baseURL());
     const onProgress = progress;
     /** @type {LoadOption['onProgress']} */
     const told = onProgress && ((state) => runCallback(onProgress, state));
-    const { instance, module: code } = await instantiate(response, newProgram(), told).catch((error) =>
-      diagnose(response.url, error),
+    const { instance, module: code } = await instantiate(file.response, newProgram(), told).catch((error) =>
+      diagnose(file, error),
     );
-    if (!instance.exports.event) throw new Error(`${response.url} is not a connectsocket module`);
+    if (!instance.exports.event) throw new Error(`${file.url} is not a connectsocket module`);
     compiled = code;
     await nextTask(); // compiling has ended in this one, and starting Go takes long enough alone
     run(instance);
@@ -146,7 +144,7 @@ export function connectsocket(beside) {
     module.exports = instance.exports;
     // run reports an exit only if Go was entered by it; exit always does, with Go still on the stack.
     mine.exit = (/** @type {number} */ code) =>
-      microtask(() => die(new Error(`it has exited with code ${code}`)));
+      queueMicrotask(() => die(new Error(`it has exited with code ${code}`)));
     mine.run(instance).catch(die);
   }
 
@@ -266,11 +264,11 @@ const nextTask = () =>
 /**
  * Says in words of use to a person why a module that has arrived could not be instantiated: engines tell a policy,
  * a truncated file and a foreign one in ways of their own.
- * @param {string} url
+ * @param {import('./files.js').File} file
  * @param {unknown} error
  * @returns {Promise<never>}
  */
-async function diagnose(url, error) {
+async function diagnose({ url, open, hint }, error) {
   const smallest = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0); // module there is; all begin with it
   try {
     await WebAssembly.instantiate(smallest);
@@ -279,10 +277,10 @@ async function diagnose(url, error) {
       "this page's Content-Security-Policy forbids WebAssembly: script-src needs 'wasm-unsafe-eval'",
     );
   }
-  const response = await fetch(url, bare(/** @type {RequestInit} */ ({ cache: 'force-cache' })));
+  const response = await open();
   const bytes = new Uint8Array(await response.arrayBuffer());
   if (smallest.some((byte, i) => i < bytes.length && bytes[i] !== byte)) {
-    throw new Error(`${url} is not WebAssembly but ${response.headers.get('content-type')}`);
+    throw new Error(`${url} is not WebAssembly but ${response.headers.get('content-type')}${hint}`);
   }
   if (bytes.length < WASM_BYTES)
     throw new Error(`${url} is truncated: ${bytes.length} of ${WASM_BYTES} bytes`);

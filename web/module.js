@@ -17,4 +17,4 @@ export const {
   offSocketMessage,
   offSocketError,
   offSocketClose,
-} = connectsocket(new URL('connectsocket.wasm', import.meta.url));
+} = connectsocket({ wasm: () => new URL('connectsocket.wasm', import.meta.url) });

@@ -13,7 +13,6 @@ import { createHandlers } from './handlers.js';
 import {
   checkRelayed,
   describe,
-  Fault,
   isPlain,
   isSendable,
   noCallbacks,
@@ -21,7 +20,7 @@ import {
   readSend,
   typeName,
 } from './option.js';
-import { bare, microtask, outcome, sendOutcome, settle } from './outcome.js';
+import { bare, outcome, sendOutcome, settle } from './outcome.js';
 import { createPresence } from './presence.js';
 import {
   ABORT,
@@ -176,7 +175,6 @@ export function createConnections(module, settings) {
 
     construct() {
       const { WebSocket } = globalThis;
-      if (typeof WebSocket !== 'function') throw new Fault('there is no WebSocket here');
       if (this.relayed) checkRelayed(this.call);
       if (WebSocket === shim) return this.constructOf(ownWebSocket);
       constructing = true;
@@ -612,7 +610,7 @@ export function createConnections(module, settings) {
     queueReplay() {
       if (this.replayQueued) return;
       this.replayQueued = true;
-      microtask(() => {
+      queueMicrotask(() => {
         this.replayQueued = false;
         if (this.phase === ENDED) this.handlers.replay();
         else if (this.carrying) this.askAgain = true;

@@ -10,7 +10,7 @@
  *      └────────────────────────────────────┘ if it may start again
  */
 import { describe } from './option.js';
-import { microtask, noop } from './outcome.js';
+import { noop } from './outcome.js';
 import { ENTRANCES } from './wire.js';
 
 const IDLE = 0;
@@ -163,7 +163,7 @@ export function createModule({ version, host, configuration, onStart, onDeath })
       }
       state = LOADING; // a page may start it without being asked
       // Only after Go has returned: no code of the page runs with Go on the stack.
-      microtask(() => {
+      queueMicrotask(() => {
         module.calls = { configure, connect, close };
         module.go =
           module.exports ??

@@ -16,15 +16,6 @@ export const noop = () => {};
 export const bare = (object) => Object.assign(Object.create(null), object);
 
 /**
- * Calls f in a microtask.
- * @param {() => void} f
- */
-export const microtask = (f) => {
-  if (typeof queueMicrotask === 'function') queueMicrotask(f);
-  else Promise.resolve().then(f);
-};
-
-/**
  * Calls f with res. What f throws reaches `window.onerror` and nobody else.
  * @param {Callback} f
  * @param {unknown} res
@@ -50,7 +41,7 @@ export function run(f, res) {
  * @param {() => void} [then]
  */
 export function settle({ success, fail, complete }, ok, res, then = noop) {
-  microtask(() => {
+  queueMicrotask(() => {
     const first = ok ? success : fail;
     if (first) run(first, res);
     if (complete) run(complete, res);

@@ -1,4 +1,4 @@
-import type { Settings } from '../dist/connectsocket.js' with { 'resolution-mode': 'import' };
+import type { Settings } from '../dist/cjs/connectsocket.js';
 
 /** A plugin of Taro's build: see its `plugins` option. */
 declare function connectsocket(ctx: object, options: connectsocket.Options): void;
