@@ -35,16 +35,19 @@ export interface ConnectOption extends Callbacks<ConnectResult> {
   /** `always` takes the relay even for a call that a browser could make alone. */
   relay?: 'always';
   /**
-   * Connects anew, as the same task, when the connection is lost or an attempt fails: each is told by one onError, and
-   * each new connection by onOpen. onClose comes when the task gives up, or is closed. Off by default.
+   * Reconnects, as the same task, when the connection is lost or an attempt fails: each calls onError once, and each new
+   * connection calls onOpen. onClose comes when the task gives up, or is closed. Off by default.
    */
   reconnect?: boolean | ReconnectOption;
+  /** Notices a connection that is lost without a word. Off by default. */
+  heartbeat?: HeartbeatOption | false;
 }
 
 /**
- * When to connect anew. The pause before an attempt is `minDelay` times `factor` for each attempt in a row, at most
- * `maxDelay`, less a random part of it up to `jitter`. A connection that lasts 5 s ends the row. While the page is
- * offline or hidden no attempt is made; codes 1000, 1008 and 4000 to 4999 end them.
+ * When to reconnect. The pause before an attempt is `minDelay` times `factor` for each attempt in a row, at most `maxDelay`,
+ * less a random part of it up to `jitter`. A connection that lasts 5 s ends the row. While the browser says that the page is
+ * offline the pause is `maxDelay`, and ends when the page is online again. Close codes 1000, 1008 and 4000 to 4999 end all
+ * attempts.
  */
 export interface ReconnectOption {
   /** Attempts in a row that may fail; without end by default. */
@@ -57,6 +60,31 @@ export interface ReconnectOption {
   factor?: number;
   /** From 0 to 1; by default 1, full jitter: the pause is anything from nothing to the whole. */
   jitter?: number;
+  /**
+   * Called before each attempt to reconnect, with its number in the row from 1: what it gives, or resolves to, replaces the
+   * url, header or protocols of the call, for example with a fresh ticket. If it throws or rejects, or if that is not valid,
+   * the attempt has failed. It counts towards the attempt's `timeout`.
+   */
+  option?: (attempt: number) => RenewedOption | Promise<RenewedOption>;
+  /** Reconnects also while nobody sees the page; false by default. */
+  whileHidden?: boolean;
+}
+
+/** What `reconnect.option` may replace. */
+export type RenewedOption = Pick<Partial<ConnectOption>, 'url' | 'header' | 'protocols'>;
+
+/**
+ * A heartbeat. After `interval` without a message received, `message` is sent. If nothing is received within `timeout` after
+ * that the connection counts as lost: onError, then the task reconnects or calls onClose with 1006. The time without a message
+ * is known to an eighth of `interval`. The answer is delivered like any message.
+ */
+export interface HeartbeatOption {
+  /** Milliseconds; 30000 by default. */
+  interval?: number;
+  /** What is sent, or a function that gives it; what the server answers to. */
+  message: SendOption['data'] | (() => SendOption['data']);
+  /** Milliseconds; 10000 by default. */
+  timeout?: number;
 }
 
 export interface SendOption extends Callbacks {

@@ -33,7 +33,7 @@ func Start() {
 	if bridge.IsUndefined() {
 		panic("connectsocket: load connectsocket.bridge.js before the module")
 	}
-	bridge.Get("start").Invoke(version, js.FuncOf(dispatch), js.FuncOf(configure), js.FuncOf(connect), js.FuncOf(closeTask))
+	bridge.Get("start").Invoke(version, js.FuncOf(dispatch), js.FuncOf(configure), js.FuncOf(connect), js.FuncOf(renew), js.FuncOf(closeTask))
 }
 
 // dispatch is the door without exports. Its first argument is the number of the
@@ -63,7 +63,9 @@ func dispatch(_ js.Value, args []js.Value) any {
 	case 8:
 		return down(n[1])
 	case 9:
-		return delay(n[1], n[2])
+		return delay(n[1], n[2], n[3])
+	case 10:
+		return pause(n[1])
 	}
 	return nil
 }
@@ -119,12 +121,31 @@ func newest() int32 { return set.Newest() }
 func down(id int32) int32 { return bit(set.Down(id)) }
 
 //go:wasmexport delay
-func delay(id, chance int32) int32 { return set.Delay(id, chance) }
+func delay(id, chance, offline int32) int32 { return set.Delay(id, chance, offline == 1) }
+
+//go:wasmexport pause
+func pause(id int32) int32 { return set.Pause(id) }
 
 // connect judges what option.js read of a connectSocket call. It returns the
 // task's id, or the errMsg of a refusal.
 func connect(_ js.Value, args []js.Value) any {
-	call := args[0]
+	id, err := set.Connect(readCall(args[0], args[1]))
+	if err != nil {
+		return err.Error()
+	}
+	return id
+}
+
+// renew judges a call that replaces a task's. It returns the errMsg of a
+// refusal, empty if there is none.
+func renew(_ js.Value, args []js.Value) any {
+	if err := set.Renew(int32(args[0].Int()), readCall(args[1], args[2])); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func readCall(call, relayed js.Value) task.Call {
 	c := task.Call{
 		Type:    call.Get("type").String(),
 		Fault:   call.Get("fault").String(),
@@ -132,7 +153,7 @@ func connect(_ js.Value, args []js.Value) any {
 		URL:     call.Get("url").String(),
 		Scheme:  call.Get("scheme").String(),
 		Host:    call.Get("host").String(),
-		Relayed: args[1].Bool(),
+		Relayed: relayed.Bool(),
 	}
 	if r := call.Get("reconnect"); r.Truthy() {
 		c.Reconnect = &task.Reconnect{
@@ -143,11 +164,10 @@ func connect(_ js.Value, args []js.Value) any {
 			Jitter:   r.Get("jitter").Float(),
 		}
 	}
-	id, err := set.Connect(c)
-	if err != nil {
-		return err.Error()
+	if h := call.Get("heartbeat"); h.Truthy() {
+		c.Heartbeat = &task.Heartbeat{Interval: h.Get("interval").Float(), Timeout: h.Get("timeout").Float()}
 	}
-	return id
+	return c
 }
 
 // closeTask judges a close. It returns whether to close the WebSocket, or the

@@ -17,15 +17,17 @@ import {
   isSendable,
   noCallbacks,
   readClose,
+  readRenewal,
   readSend,
   typeName,
 } from './option.js';
-import { bare, outcome, sendOutcome, settle } from './outcome.js';
+import { bare, outcome, run, sendOutcome, settle } from './outcome.js';
 import { createPresence } from './presence.js';
 import {
   ABORT,
   ANSWER,
   ASK,
+  BEAT,
   CLOSE,
   CODE_LOST,
   CODE_TOO_MUCH_HELD,
@@ -42,6 +44,7 @@ import {
   KEEP,
   KIND_MASK,
   KIND_SHIFT,
+  MAX_TIMER,
   MESSAGE,
   MORE_BIT,
   NONE,
@@ -54,8 +57,10 @@ import {
   TEXT_BAD_ANSWER,
   TEXT_BAD_DATA,
   TEXT_NOT_OPEN,
+  TEXT_SILENT,
   TEXT_TIMEOUT,
   TEXT_TOO_MUCH_HELD,
+  TICK,
   UPTIME,
   VERB_MASK,
 } from './wire.js';
@@ -125,8 +130,7 @@ export function createConnections(module, settings) {
       this.reject = reject;
       this.id = 0; // until the Go half has accepted the call
       this.errMsg = 'connectSocket:ok';
-      this.unsendable = Object.values(call.unsendable).some((value) => value !== undefined);
-      this.relayed = Boolean(settings.relay) && (this.unsendable || call.relay === 'always');
+      this.relayed = this.isRelayed(call);
       this.handlers = createHandlers();
 
       /** @type {any} */
@@ -134,11 +138,16 @@ export function createConnections(module, settings) {
       this.attempt = 0;
       this.began = Date.now(); // the attempt
       this.opened = false;
+      this.asked = false; // the relay, in this attempt
       this.opens = 0; // how often it was
       this.protocol = ''; // as the relay tells it
       /** @type {ReturnType<typeof setTimeout> | undefined} */
       this.timer = undefined;
-      this.redial = () => this.receive(DUE);
+      /** @type {ReturnType<typeof setTimeout> | undefined} of the heartbeat */
+      this.tick = undefined;
+      this.renewing = false; // reconnect.option has been asked for the next attempt
+      this.redials = 0; // since the task was open
+      this.redial = () => this.endPause();
 
       /** @type {Array<[number, unknown, number]>} events, until it is live */
       this.pending = [];
@@ -153,12 +162,18 @@ export function createConnections(module, settings) {
       this.replayQueued = false;
     }
 
+    /** @param {Call} call */
+    isRelayed(call) {
+      return Boolean(settings.relay) && (call.relay === 'always' || needsRelay(call));
+    }
+
     /**
      * Opens a WebSocket.
      * @throws what its constructor throws
      */
     open() {
       const attempt = ++this.attempt;
+      this.asked = false;
       const ws = this.construct();
       ws.binaryType = 'arraybuffer';
       this.ws = ws;
@@ -226,13 +241,36 @@ export function createConnections(module, settings) {
 
     /** What onError tells if the browser gives no reason. */
     lossError(how = this.opened ? 'was lost' : 'failed') {
-      const peer = this.relayed && !this.opened ? `the relay "${settings.relay}"` : `"${this.call.url}"`;
-      return { errMsg: `connectSocket:fail WebSocket connection to ${peer} ${how}` };
+      return {
+        errMsg: `connectSocket:fail ${this.relayed && !this.opened ? this.relayLoss() : `WebSocket connection to "${this.call.url}" ${how}`}`,
+      };
+    }
+
+    /** Which leg of a relayed attempt failed, whether the upstream was asked, and after how long. */
+    relayLoss() {
+      const after = `after ${Date.now() - this.began} ms`;
+      return this.asked
+        ? `the relay "${settings.relay}" was lost ${after}, before it answered for "${this.call.url}"`
+        : `the relay "${settings.relay}" could not be reached ${after}; "${this.call.url}" was not asked`;
+    }
+
+    /** What onError tells of an attempt that took too long. */
+    timeoutError() {
+      if (!this.relayed) return TEXT_TIMEOUT;
+      if (this.phase === WAITING)
+        return `${TEXT_TIMEOUT}: the module was still loading; the relay was not asked`;
+      return `${TEXT_TIMEOUT}: ${
+        this.asked
+          ? `the relay "${settings.relay}" has not answered for "${this.call.url}"`
+          : `the relay "${settings.relay}" could not be reached`
+      }`;
     }
 
     /** Nothing that the WebSocket says from now on counts; it is closed. */
     letGo() {
       this.attempt++;
+      this.renewing = false;
+      clearTimeout(this.tick);
       this.ws?.close();
     }
 
@@ -242,8 +280,8 @@ export function createConnections(module, settings) {
     }
 
     expire() {
-      if (this.phase === WAITING) this.finish(TEXT_TIMEOUT);
-      else this.receive(FAILURE, { errMsg: TEXT_TIMEOUT });
+      if (this.phase === WAITING) this.finish(this.timeoutError());
+      else this.receive(FAILURE, { errMsg: this.timeoutError() });
     }
 
     /**
@@ -252,8 +290,10 @@ export function createConnections(module, settings) {
      */
     established(payload) {
       this.opened = true;
+      this.redials = 0;
       clearTimeout(this.timer);
       if (this.call.reconnect) this.startTimer(() => this.receive(STABLE), UPTIME);
+      if (this.call.heartbeat) queueMicrotask(() => this.waitForTick()); // the Go half knows by then
       return this.opens++ > 0 ? { ...payload, reconnected: this.opens - 1 } : payload;
     }
 
@@ -331,7 +371,7 @@ export function createConnections(module, settings) {
       connections.set(id, this);
       early.delete(this);
       this.phase = ADMITTED;
-      if (this.unsendable && !this.relayed && !warned) {
+      if (needsRelay(this.call) && !this.relayed && !warned) {
         warned = true;
         console.warn(
           'connectSocket: header, tcpNoDelay and perMessageDeflate need a relay; they are not sent',
@@ -361,6 +401,33 @@ export function createConnections(module, settings) {
       for (const event of this.pending) this.submit(...event);
       this.pending = [];
       if (this.phase === ADMITTED) this.phase = LIVE;
+      this.waitForTick();
+    }
+
+    /** Starts the heartbeat's timer, if the task is open and has a heartbeat: a coarse clock, which no message touches. */
+    waitForTick() {
+      clearTimeout(this.tick);
+      if (!this.call.heartbeat || !this.opened || this.phase !== LIVE) return;
+      const pause = module.callGo(() => module.go.pause(this.id));
+      if (pause === 0) return;
+      const began = Date.now();
+      this.tick = setTimeout(() => {
+        const elapsed = Math.min(Math.max(Date.now() - began, 0), MAX_TIMER);
+        this.submit(TICK, { errMsg: TEXT_SILENT }, elapsed);
+        this.waitForTick();
+      }, pause);
+    }
+
+    /** Sends the heartbeat's message. */
+    beat() {
+      const { message } = /** @type {NonNullable<Call['heartbeat']>} */ (this.call.heartbeat);
+      run(() => {
+        const data = typeof message === 'function' ? message() : message;
+        if (!isSendable(data)) {
+          throw new TypeError(`a heartbeat should be String or ArrayBuffer instead of ${typeName(data)}`);
+        }
+        this.ws.send(data);
+      }, undefined);
     }
 
     /**
@@ -392,6 +459,7 @@ export function createConnections(module, settings) {
     end() {
       this.phase = ENDED;
       clearTimeout(this.timer);
+      clearTimeout(this.tick);
       presence.forget(this.redial);
       connections.delete(this.id);
       early.delete(this);
@@ -405,8 +473,10 @@ export function createConnections(module, settings) {
      */
     leave(code, reason) {
       this.ws.close(code, reason);
+      clearTimeout(this.tick);
       // Between two attempts there is no WebSocket to report the close.
-      if (module.callGo(() => module.go.down(this.id))) {
+      if (this.renewing || module.callGo(() => module.go.down(this.id))) {
+        this.letGo();
         this.startTimer(() => this.receive(CLOSE, lostClose(), CODE_LOST));
       }
     }
@@ -508,6 +578,7 @@ export function createConnections(module, settings) {
           return;
         case ASK: {
           const { target, protocols, unsendable, timeout } = this.call;
+          this.asked = true;
           this.ws.send(JSON.stringify({ url: target, protocols, ...unsendable, timeout }));
           return;
         }
@@ -519,6 +590,9 @@ export function createConnections(module, settings) {
           return;
         case DIAL:
           this.dial();
+          return;
+        case BEAT:
+          this.beat();
       }
     }
 
@@ -557,26 +631,75 @@ export function createConnections(module, settings) {
     }
 
     /**
-     * Waits to reconnect.
+     * Pauses before it reconnects.
      * @param {{ code: number, reason: string, wasClean: boolean }} close
      */
     retry({ code, reason, wasClean }) {
       this.opened = false;
-      const delay = module.go.delay(this.id, (Math.random() * 2 ** 31) | 0);
-      this.startTimer(() => presence.whenBack(this.redial), delay);
+      clearTimeout(this.tick);
+      const chance = (Math.random() * 2 ** 31) | 0;
+      this.startTimer(this.redial, module.go.delay(this.id, chance, presence.isOffline() ? 1 : 0));
+      presence.whenOnline(this.redial);
       // An unclean close has had its error.
       if (wasClean) this.submit(ERROR, this.lossError(`was closed with ${code} ${reason}`.trim()));
     }
 
+    /** Ends the pause: at its time, or when the page is online again; but not while nobody sees the page. */
+    endPause() {
+      if (presence.isHidden() && !this.call.reconnect?.whileHidden) {
+        presence.whenVisible(this.redial);
+        return;
+      }
+      clearTimeout(this.timer);
+      presence.forget(this.redial);
+      this.receive(DUE);
+    }
+
+    /** Opens another WebSocket, as reconnect.option wants it. */
     dial() {
       this.began = Date.now();
       this.protocol = '';
+      this.limitAttempt();
+      const renew = this.call.reconnect?.renew;
+      if (!renew) {
+        this.redialled();
+        return;
+      }
+      const attempt = ++this.attempt;
+      const isCurrent = () => attempt === this.attempt && this.phase === LIVE;
+      this.renewing = true;
+      new Promise((resolve) => resolve(renew(++this.redials))).then(
+        (option) => isCurrent() && this.redialled(option),
+        (error) => isCurrent() && this.failAttempt(`reconnect.option threw ${describe(error)}`),
+      );
+    }
+
+    /** @param {[unknown?]} given by reconnect.option */
+    redialled(...given) {
+      this.renewing = false;
+      if (given.length > 0) {
+        const next = readRenewal(this.call, given[0]);
+        const relayed = this.isRelayed(next);
+        const refusal = module.callGo(() => module.calls.renew(this.id, next, relayed));
+        if (this.phase !== LIVE) return; // the module has died
+        if (refusal) {
+          this.submit(FAILURE, { errMsg: refusal });
+          return;
+        }
+        this.call = next;
+        this.relayed = relayed;
+      }
       try {
         this.open();
-        this.limitAttempt();
       } catch (error) {
-        this.submit(FAILURE, { errMsg: `connectSocket:fail ${describe(error)}` });
+        this.failAttempt(describe(error));
       }
+    }
+
+    /** @param {string} why */
+    failAttempt(why) {
+      this.renewing = false;
+      this.submit(FAILURE, { errMsg: `connectSocket:fail ${why}` });
     }
 
     /**
@@ -700,6 +823,9 @@ export function createConnections(module, settings) {
         : state;
     }
   }
+
+  /** @param {Call} call */
+  const needsRelay = ({ unsendable }) => Object.values(unsendable).some((value) => value !== undefined);
 
   /** @param {unknown} handler */
   function isHandler(handler) {

@@ -60,7 +60,7 @@ export function createModule({ version, host, configuration, onStart, onDeath })
     /** @type {any} the functions that take and return integers, while it runs */
     go: undefined,
 
-    /** @type {any} the functions that take or return other values: configure, connect, close */
+    /** @type {any} the functions that take or return other values: configure, connect, renew, close */
     calls: undefined,
 
     /** @type {any} the instance's exports, if the loader has them */
@@ -152,9 +152,10 @@ export function createModule({ version, host, configuration, onStart, onDeath })
      * @param {(number: number, ...args: number[]) => any} dispatch enters the function of a number
      * @param {(settings: object) => void} configure
      * @param {(call: object, relayed: boolean) => unknown} connect
+     * @param {(id: number, call: object, relayed: boolean) => unknown} renew
      * @param {(id: number, fault: string, code: number, reasonBytes: number) => unknown} close
      */
-    start(itsVersion, dispatch, configure, connect, close) {
+    start(itsVersion, dispatch, configure, connect, renew, close) {
       if (version && itsVersion !== version) {
         module.fail(
           new Error(`the module is of version ${itsVersion || 'unknown'}, the script of ${version}`),
@@ -164,7 +165,7 @@ export function createModule({ version, host, configuration, onStart, onDeath })
       state = LOADING; // a page may start it without being asked
       // Only after Go has returned: no code of the page runs with Go on the stack.
       queueMicrotask(() => {
-        module.calls = { configure, connect, close };
+        module.calls = { configure, connect, renew, close };
         module.go =
           module.exports ??
           Object.fromEntries(

@@ -84,7 +84,7 @@ func TestModuleThatBreaksOff(t *testing.T) {
 				const task = broken.family.connectSocket({ url: echo() });
 				const ended = watch(task);
 				task.then(note('resolved'), note('rejected'));
-				broken.start('', null, ...['configure', 'connect', 'close'].map(door));
+				broken.start('', null, ...['configure', 'connect', 'renew', 'close'].map(door));
 				await outcome(task);
 				`+c.use+`;
 				await ended;

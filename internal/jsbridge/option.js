@@ -284,31 +284,57 @@ function readBoolean(option, name) {
   return typeof value === 'boolean' ? value : undefined;
 }
 
+/**
+ * Reads numbers of an object within the option, NaN for one that is not given.
+ * @template {string} N
+ * @param {any} object
+ * @param {string} path of the object
+ * @param {ReadonlyArray<N>} names
+ */
+function readNumbers(object, path, names) {
+  const numbers = /** @type {Record<N, number>} */ ({});
+  for (const name of names) {
+    const value = reading(`${path}.${name}`, () => object[name]) ?? Number.NaN;
+    if (typeof value !== 'number') throw mismatch(`${path}.${name}`, 'Number', value);
+    numbers[name] = value;
+  }
+  return numbers;
+}
+
 const reconnectNames = /** @type {const} */ (['retries', 'minDelay', 'maxDelay', 'factor', 'jitter']);
 
 /**
- * Reads reconnect: undefined without, else a number for each name, NaN for a default.
+ * Reads reconnect; undefined without.
  * @param {any} option
  */
 function readReconnect(option) {
+  const path = 'parameter.reconnect';
   const given = get(option, 'reconnect') ?? false;
   if (given === false) return undefined;
-  if (given !== true && !isObject(given, 'parameter.reconnect')) {
-    throw mismatch('parameter.reconnect', 'Boolean or Object', given);
+  if (given !== true && !isObject(given, path)) throw mismatch(path, 'Boolean or Object', given);
+  /** @type {((attempt: number) => unknown) | undefined} */
+  const renew = reading(`${path}.option`, () => given.option) ?? undefined;
+  if (renew !== undefined && typeof renew !== 'function') throw mismatch(`${path}.option`, 'Function', renew);
+  const whileHidden = reading(`${path}.whileHidden`, () => given.whileHidden) ?? false;
+  if (typeof whileHidden !== 'boolean') throw mismatch(`${path}.whileHidden`, 'Boolean', whileHidden);
+  return { ...readNumbers(given, path, reconnectNames), renew, whileHidden };
+}
+
+/**
+ * Reads heartbeat; undefined without.
+ * @param {any} option
+ */
+function readHeartbeat(option) {
+  const path = 'parameter.heartbeat';
+  const given = get(option, 'heartbeat') ?? false;
+  if (given === false) return undefined;
+  if (!isObject(given, path)) throw mismatch(path, 'Object', given);
+  /** @type {unknown} */
+  const message = reading(`${path}.message`, () => given.message);
+  if (typeof message !== 'function' && !isSendable(message)) {
+    throw mismatch(`${path}.message`, 'String, ArrayBuffer or Function', message);
   }
-  const reconnect = {
-    retries: Number.NaN,
-    minDelay: Number.NaN,
-    maxDelay: Number.NaN,
-    factor: Number.NaN,
-    jitter: Number.NaN,
-  };
-  for (const name of reconnectNames) {
-    const value = reading(`parameter.reconnect.${name}`, () => given[name]) ?? Number.NaN;
-    if (typeof value !== 'number') throw mismatch(`parameter.reconnect.${name}`, 'Number', value);
-    reconnect[name] = value;
-  }
-  return reconnect;
+  return { ...readNumbers(given, path, ['interval', 'timeout']), message };
 }
 
 /**
@@ -319,6 +345,22 @@ function readTimeout(option) {
   const ms = get(option, 'timeout');
   if (typeof ms !== 'number' || !(ms > 0 && ms < Number.POSITIVE_INFINITY)) return DEFAULT_TIMEOUT;
   return Math.min(Math.max(Math.trunc(ms), 1), MAX_TIMER);
+}
+
+/**
+ * Reads url into a call.
+ * @param {any} option
+ * @param {Pick<Call, 'urlType' | 'url' | 'target' | 'scheme' | 'host'>} call
+ */
+function readURL(option, call) {
+  const url = get(option, 'url');
+  call.urlType = typeName(url);
+  if (typeof url !== 'string') return;
+  const parsed = parseURL(url);
+  call.url = url;
+  call.target = parsed?.href ?? '';
+  call.scheme = parsed?.protocol ?? '';
+  call.host = parsed?.host ?? '';
 }
 
 /**
@@ -343,6 +385,8 @@ export function readCall(option) {
     protocols: [],
     /** @type {ReturnType<typeof readReconnect>} */
     reconnect: undefined,
+    /** @type {ReturnType<typeof readHeartbeat>} */
+    heartbeat: undefined,
     /** What only the relay can send; undefined is not in its JSON. */
     unsendable: {
       /** @type {Record<string, string> | undefined} */
@@ -358,21 +402,12 @@ export function readCall(option) {
     if (!isObject(option)) return call;
     call.type = 'Object';
     readCallbacks(option, call.callbacks);
-    const url = get(option, 'url');
-    call.urlType = typeName(url);
-    if (typeof url === 'string') {
-      call.url = url;
-      const parsed = parseURL(url);
-      if (parsed) {
-        call.target = parsed.href;
-        call.scheme = parsed.protocol;
-        call.host = parsed.host;
-      }
-    }
+    readURL(option, call);
     call.timeout = readTimeout(option);
     call.relay = get(option, 'relay');
     call.protocols = readProtocols(option);
     call.reconnect = readReconnect(option);
+    call.heartbeat = readHeartbeat(option);
     call.unsendable.header = readHeader(option, call.protocols);
     call.unsendable.tcpNoDelay = readBoolean(option, 'tcpNoDelay');
     call.unsendable.perMessageDeflate = readBoolean(option, 'perMessageDeflate');
@@ -385,11 +420,39 @@ export function readCall(option) {
 /** @typedef {ReturnType<typeof readCall>} Call */
 
 /**
+ * Reads what reconnect.option gives for another attempt: the same call, with its url, header and protocols if it gives them.
+ * @param {Call} call
+ * @param {any} option
+ * @returns {Call}
+ */
+export function readRenewal(call, option) {
+  const next = { ...call, unsendable: { ...call.unsendable }, fault: '' };
+  try {
+    if (!isObject(option)) throw mismatch('what reconnect.option gives', 'Object', option);
+    const given = {
+      url: get(option, 'url') ?? undefined,
+      protocols: get(option, 'protocols') ?? call.protocols,
+      header: get(option, 'header') ?? undefined,
+    };
+    if (given.url !== undefined) readURL(given, next);
+    next.protocols = [...readProtocols(given)];
+    if (given.header !== undefined) next.unsendable.header = readHeader(given, next.protocols);
+  } catch (fault) {
+    next.fault = describe(fault);
+  }
+  return next;
+}
+
+/**
  * Whether nothing in a call can make the Go half refuse it, but the settings: a hint, for opening its WebSocket early.
  * @param {Call} call
  */
-export const isPlain = ({ fault, scheme, reconnect }) =>
-  fault === '' && /^wss?:$/.test(scheme) && (!reconnect || Object.values(reconnect).every(Number.isNaN));
+export const isPlain = ({ fault, scheme, reconnect, heartbeat }) =>
+  fault === '' &&
+  /^wss?:$/.test(scheme) &&
+  [...Object.values(reconnect ?? {}), heartbeat?.interval, heartbeat?.timeout].every(
+    (value) => typeof value !== 'number' || Number.isNaN(value),
+  );
 
 /** The characters of a token (RFC 9110 section 5.6.2), which a subprotocol must be. */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

@@ -1,37 +1,51 @@
 /**
- * Whether it makes sense to reconnect now: the page is online, and somebody sees it.
+ * Whether the page is online, and whether somebody sees it: the browser's hints, which may be wrong.
  */
 
-const isAway = () =>
-  globalThis.navigator?.onLine === false || globalThis.document?.visibilityState === 'hidden';
+const isOffline = () => globalThis.navigator?.onLine === false;
+const isHidden = () => globalThis.document?.visibilityState === 'hidden';
 
 export function createPresence() {
-  /** @type {Set<() => void> | undefined} undefined until something waits: most pages need no listeners */
-  let waiting;
+  /** @type {Set<() => void>} */
+  const online = new Set();
+  /** @type {Set<() => void>} */
+  const visible = new Set();
+  let listens = false; // most pages need no listeners
 
-  function comeBack() {
-    if (!waiting || isAway()) return;
-    const calls = [...waiting];
-    waiting.clear();
-    for (const call of calls) call();
+  /** @param {Set<() => void>} calls */
+  function callAll(calls) {
+    const now = [...calls];
+    calls.clear();
+    for (const f of now) f();
+  }
+
+  function listen() {
+    if (listens) return;
+    listens = true;
+    addEventListener('online', () => isOffline() || callAll(online));
+    globalThis.document?.addEventListener('visibilitychange', () => isHidden() || callAll(visible));
   }
 
   return {
+    isOffline,
+    isHidden,
+
     /**
-     * Calls f now, or when the page is back.
+     * Calls f once when the browser says that the page is online again.
      * @param {() => void} f
      */
-    whenBack(f) {
-      if (!isAway()) {
-        f();
-        return;
-      }
-      if (!waiting) {
-        waiting = new Set();
-        addEventListener('online', comeBack);
-        globalThis.document?.addEventListener('visibilitychange', comeBack);
-      }
-      waiting.add(f);
+    whenOnline(f) {
+      listen();
+      online.add(f);
+    },
+
+    /**
+     * Calls f once when the page is visible again.
+     * @param {() => void} f
+     */
+    whenVisible(f) {
+      listen();
+      visible.add(f);
     },
 
     /**
@@ -39,7 +53,8 @@ export function createPresence() {
      * @param {() => void} f
      */
     forget(f) {
-      waiting?.delete(f);
+      online.delete(f);
+      visible.delete(f);
     },
   };
 }

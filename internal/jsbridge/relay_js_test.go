@@ -93,7 +93,7 @@ func TestRelayThatDoesNotAnswer(t *testing.T) {
 		await closed(promise);
 		restore();
 		return log;`,
-		"error connectSocket:fail timeout", `close 1006 "" unclean`)
+		`error connectSocket:fail timeout: the relay "ws://relay.example" has not answered for "ws://upstream"`, `close 1006 "" unclean`)
 }
 
 func TestRelayIsTakenWhereItIsNeeded(t *testing.T) {

@@ -11,6 +11,7 @@ export const CLOSE = 3;
 export const FAILURE = 4;
 export const DUE = 5;
 export const STABLE = 6;
+export const TICK = 7;
 
 // Verbs of a decision.
 export const NONE = 0;
@@ -23,6 +24,7 @@ export const ASK = 6;
 export const ANSWER = 7;
 export const RETRY = 8;
 export const DIAL = 9;
+export const BEAT = 10;
 
 // The layout of a decision in 32 bits.
 export const VERB_MASK = 15;
@@ -35,7 +37,7 @@ export const SLOT_SHIFT = 9;
 export const HELD_SLOTS = 4_194_304;
 
 // Names: of the functions that take and return integers, and of the fields that configure the Go half.
-export const ENTRANCES = 'event next listen send state discard evict newest down delay';
+export const ENTRANCES = 'event next listen send state discard evict newest down delay pause';
 export const SETTINGS = 'lastId maxSockets replace maxHeldBytes maxHeldMessages domains';
 
 // Defaults, and other numbers that both halves or users know.
@@ -43,6 +45,8 @@ export const DEFAULT_MAX_SOCKETS = 5;
 export const DEFAULT_TIMEOUT = 60_000;
 export const DEFAULT_MAX_HELD_BYTES = 16_777_216;
 export const DEFAULT_MAX_HELD_MESSAGES = 10_000;
+export const DEFAULT_INTERVAL = 30_000;
+export const DEFAULT_ANSWER = 10_000;
 export const UPTIME = 5_000;
 export const CODE_TOO_MUCH_HELD = 4008;
 export const CODE_LOST = 1006;
@@ -54,6 +58,8 @@ export const TEXT_BAD_DATA = 'parameter error: parameter.data should be String o
 export const TEXT_NOT_CONNECTED = 'WebSocket is not connected';
 export const TEXT_TIMEOUT = 'connectSocket:fail timeout';
 export const TEXT_BAD_ANSWER = "connectSocket:fail the relay's answer is not understood";
+export const TEXT_SILENT =
+  'connectSocket:fail the connection is lost: nothing was received after a heartbeat';
 export const TEXT_TOO_MUCH_HELD =
   'connectSocket:fail too many messages without an onMessage handler, closed with 4008';
 

@@ -29,8 +29,9 @@ type Call struct {
 	Scheme, Host string
 	// Relayed says that the WebSocket leads to the relay.
 	Relayed bool
-	// Reconnect is nil if the call does not ask for it.
+	// Reconnect and Heartbeat are nil if the call does not ask for them.
 	Reconnect *Reconnect
+	Heartbeat *Heartbeat
 }
 
 const parameterError = "connectSocket:fail parameter error: "
@@ -47,10 +48,11 @@ func (c *Call) check(domains []string) error {
 		return Refusal(`connectSocket:fail invalid url "` + c.URL + `"`)
 	case len(domains) > 0 && !slices.Contains(domains, c.Scheme+"//"+c.Host):
 		return Refusal("connectSocket:fail url not in domain list")
-	case c.Reconnect != nil:
-		return c.Reconnect.check()
 	}
-	return nil
+	if err := c.Reconnect.check(); err != nil {
+		return err
+	}
+	return c.Heartbeat.check()
 }
 
 // CloseCall is what the host read of a close call's option.

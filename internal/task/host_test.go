@@ -17,7 +17,8 @@ type host struct {
 	handler func(*conn, *payload) // runs within every delivery to a handler
 	byWhole []*payload            // delivered to the global handlers
 	now     int64                 // the clock, in milliseconds
-	chance  func() int32          // random; the shortest delay by default
+	offline bool
+	chance  func() int32 // random; the shortest delay by default
 }
 
 // payload is something posted, and what became of it.
@@ -36,7 +37,7 @@ type conn struct {
 	id       int32
 	ws       State // of the WebSocket
 	listens  [numHandled]bool
-	posted   [Stable + 1]int
+	posted   [Tick + 1]int
 	all      []*payload
 	seen     []*payload // delivered to the task's own handlers, in order
 	kept     []*payload
@@ -55,6 +56,10 @@ type conn struct {
 	at         int64   // when it is posted; 0 for never
 	delays     []int32 // before each attempt to reconnect
 	dials      int
+
+	tickAt int64 // when the next tick is posted, 0 for never
+	ticked int64 // when the last was
+	beats  int
 }
 
 func newHost(t testing.TB, l Limits) *host {
@@ -103,6 +108,20 @@ func (h *host) advance(ms int64) {
 			c.at = 0
 			h.post(c, c.timer, 0)
 		}
+		if c.tickAt > 0 && c.tickAt <= h.now+1 && !c.over {
+			elapsed := h.now - c.ticked
+			c.tickAt = 0
+			h.post(c, Tick, int32(elapsed))
+			h.waitForTick(c)
+		}
+	}
+}
+
+// waitForTick starts the heartbeat's timer.
+func (h *host) waitForTick(c *conn) {
+	c.tickAt, c.ticked = 0, h.now
+	if pause := h.set.Pause(c.id); pause > 0 {
+		c.tickAt = h.now + int64(pause) + 1
 	}
 }
 
@@ -157,7 +176,10 @@ func (h *host) post(c *conn, kind Kind, size int32) {
 func (h *host) carryOut(c *conn, d Decision) {
 	c.busy = true
 	h.act(c, d)
-	for c.again || d.More {
+	for n := 0; c.again || d.More; n++ {
+		if n > 1e6 {
+			h.t.Fatalf("task %d: decisions without end, now %+v", c.id, d)
+		}
 		c.again = false
 		d = h.set.Next(c.id)
 		h.act(c, d)
@@ -218,7 +240,7 @@ func (h *host) act(c *conn, d Decision) {
 	case Retry:
 		p := h.take(d.Slot)
 		p.carried++
-		delay := h.set.Delay(c.id, h.chance())
+		delay := h.set.Delay(c.id, h.chance(), h.offline)
 		c.delays = append(c.delays, delay)
 		c.wait(Due, h.now+int64(delay))
 		if p.clean {
@@ -228,6 +250,9 @@ func (h *host) act(c *conn, d Decision) {
 		h.take(d.Slot).carried++
 		c.ws, c.detached = Connecting, false
 		c.dials++
+	case Beat:
+		h.take(d.Slot).carried++
+		c.beats++
 	}
 }
 
@@ -237,6 +262,7 @@ func (h *host) open(c *conn) {
 		c.wait(Stable, h.now+Uptime)
 	}
 	h.post(c, Open, 0)
+	h.waitForTick(c)
 }
 
 // listen registers a handler, and replays as the microtask would.

@@ -18,6 +18,9 @@ type Reconnect struct {
 }
 
 func (r *Reconnect) check() error {
+	if r == nil {
+		return nil
+	}
 	defaultTo(&r.Retries, math.Inf(1))
 	defaultTo(&r.MinDelay, 1_000)
 	defaultTo(&r.MaxDelay, max(30_000, r.MinDelay))
@@ -90,12 +93,32 @@ func (t *task) retries(code int32) bool {
 }
 
 // Delay returns how many milliseconds the host waits after a Retry before it
-// posts a Due. chance is a random number from 0 to 1<<31-1.
-func (s *Set) Delay(id, chance int32) int32 {
-	if t := s.find(id); t != nil && t.backoff != nil {
-		return t.backoff.delay(float64(chance) / (1 << 31))
+// posts a Due. chance is a random number from 0 to 1<<31-1. If the host seems to
+// be offline, the pause is the longest: that may be wrong, so it has an end.
+func (s *Set) Delay(id, chance int32, offline bool) int32 {
+	t := s.find(id)
+	if t == nil || t.backoff == nil {
+		return 0
 	}
-	return 0
+	delay := t.backoff.delay(float64(chance) / (1 << 31))
+	if offline {
+		return int32(min(t.backoff.MaxDelay, MaxTimer))
+	}
+	return delay
+}
+
+// Renew judges a call that replaces the one of a task before its next attempt.
+// An error is a [Refusal]; the attempt has failed then.
+func (s *Set) Renew(id int32, c Call) error {
+	t := s.find(id)
+	if t == nil {
+		return nil
+	}
+	if err := c.check(s.limits.Domains); err != nil {
+		return err
+	}
+	t.relayed = c.Relayed
+	return nil
 }
 
 // Down reports whether a task waits to reconnect, or did when it was closed: it

@@ -60,6 +60,9 @@ func (s *Set) Connect(c Call) (int32, error) {
 	if c.Reconnect != nil {
 		t.backoff = newBackoff(*c.Reconnect)
 	}
+	if c.Heartbeat != nil {
+		t.heartbeat = newHeartbeat(*c.Heartbeat)
+	}
 	s.tasks = append(s.tasks, t)
 	s.live = append(s.live, t)
 	return t.id, nil

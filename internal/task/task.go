@@ -30,7 +30,8 @@ type task struct {
 	order     uint32            // of the next held event
 	bytes     int               // held in messages
 
-	backoff *backoff // of a task that reconnects
+	backoff   *backoff   // of a task that reconnects
+	heartbeat *heartbeat // of a task that has one
 
 	relayed   bool // the WebSocket leads to the relay
 	asked     bool // the request has been sent to the relay
@@ -129,6 +130,7 @@ func (t *task) judge(e Event) Decision {
 			return Decision{Verb: Ask, Slot: e.Slot}
 		}
 		t.state = Opened
+		t.heartbeat.reset()
 		return t.accept(e)
 	case Message:
 		if t.state == Connecting && t.asked {
@@ -136,6 +138,9 @@ func (t *task) judge(e Event) Decision {
 		}
 		if t.state == Connecting || t.abandoned || t.shed {
 			break
+		}
+		if t.heartbeat != nil {
+			t.heartbeat.heard = true
 		}
 		if !t.wants(Message) && t.full(e) {
 			t.shed = true
@@ -166,6 +171,10 @@ func (t *task) judge(e Event) Decision {
 	case Stable:
 		if t.state == Opened && t.backoff != nil {
 			t.backoff.reset()
+		}
+	case Tick:
+		if t.state == Opened && t.heartbeat != nil {
+			return t.heartbeat.tick(e)
 		}
 	case Close:
 		if t.retries(e.Size) {
@@ -198,19 +207,19 @@ func (t *task) accept(e Event) Decision {
 }
 
 func (t *task) deliver(e Event) Decision {
-	bit := uint8(1) << e.Kind
-	return Decision{
-		Verb:   Deliver,
-		Kind:   e.Kind,
-		Slot:   e.Slot,
-		Own:    t.listens&bit != 0,
-		Global: t.set.listens&bit != 0 && t.set.bound(t),
-	}
+	return Decision{Verb: Deliver, Kind: e.Kind, Slot: e.Slot, Own: t.own(e.Kind), Global: t.global(e.Kind)}
 }
 
-func (t *task) wants(k Kind) bool {
-	bit := uint8(1) << k
-	return t.listens&bit != 0 || t.set.listens&bit != 0 && t.set.bound(t)
+func (t *task) wants(k Kind) bool { return t.own(k) || t.global(k) }
+
+// own reports whether there is a handler of the task's own.
+func (t *task) own(k Kind) bool { return t.listens&(1<<k) != 0 }
+
+// global reports whether the handlers of the global functions get an event of
+// the task: it is the newest that holds a slot; or it was shed since it waited
+// for them, which they would not learn otherwise.
+func (t *task) global(k Kind) bool {
+	return t.set.listens&(1<<k) != 0 && (t.set.bound(t) || t.shed && k != Message && !t.own(Message))
 }
 
 func (t *task) full(e Event) bool {

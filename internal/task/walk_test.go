@@ -51,6 +51,9 @@ func walk(t testing.TB, program []byte) {
 			if arg%4 == 0 {
 				c.Reconnect = &Reconnect{Retries: float64(arg / 64), MinDelay: 100, MaxDelay: 1000, Factor: 2, Jitter: 1}
 			}
+			if arg%5 == 0 {
+				c.Heartbeat = &Heartbeat{Interval: 800, Timeout: 400}
+			}
 			_, err := h.connect(c)
 			if full := live == h.set.limits.MaxSockets && !h.set.limits.Replace; full != (err != nil) {
 				t.Fatalf("connect with %d of %d live: %v", live, h.set.limits.MaxSockets, err)

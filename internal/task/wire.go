@@ -27,6 +27,9 @@ const (
 	Due
 	// Stable: the connection has lasted for [Uptime].
 	Stable
+	// Tick: the [Set.Pause] of the heartbeat is over. Size is how many milliseconds
+	// that took.
+	Tick
 )
 
 // numHandled is how many kinds have handlers.
@@ -46,8 +49,9 @@ const (
 	// of Kind is registered: the task has ended and the Set forgets it. This frees
 	// the slot.
 	Keep
-	// Abort the attempt: let go of the WebSocket, close it, and post the payload as
-	// an Error and then a Close, both of code 1006. This frees the slot.
+	// Abort the attempt or the connection: let go of the WebSocket, close it, and
+	// post the payload as an Error and then a Close, both of code 1006. This frees
+	// the slot.
 	Abort
 	// Shed: drop the payload, which is more than may be held without a handler;
 	// post an Error with the text [TooMuchHeld], and close the WebSocket with
@@ -64,6 +68,8 @@ const (
 	Retry
 	// Dial: open a new WebSocket. This frees the slot.
 	Dial
+	// Beat: send the heartbeat's message. This frees the slot.
+	Beat
 )
 
 // The layout of a decision in 32 bits.
@@ -84,7 +90,7 @@ const HeldSlots = 1 << (32 - SlotShift - 1)
 
 // Entrances are the functions of the module that take and return integers, in
 // the order of their numbers for a host without exports.
-const Entrances = "event next listen send state discard evict newest down delay"
+const Entrances = "event next listen send state discard evict newest down delay pause"
 
 // Settings are the names in the object that configures a [Set].
 const Settings = "lastId maxSockets replace maxHeldBytes maxHeldMessages domains"
@@ -103,6 +109,10 @@ const (
 	// Uptime is how many milliseconds a connection must last to reset the backoff:
 	// a server that accepts and closes must not be stormed.
 	Uptime = 5_000
+	// DefaultInterval and DefaultAnswer are the heartbeat's interval and timeout, in
+	// milliseconds.
+	DefaultInterval = 30_000
+	DefaultAnswer   = 10_000
 	// CodeTooMuchHeld is the close code when too many messages are held.
 	CodeTooMuchHeld = 4008
 	// CodeLost is the close code of a connection that ended without a close frame
@@ -126,6 +136,8 @@ const (
 	TextTimeout = "connectSocket:fail timeout"
 	// TextBadAnswer is what onError tells if the relay's answer makes no sense.
 	TextBadAnswer = "connectSocket:fail the relay's answer is not understood"
+	// TextSilent is what onError tells if nothing answers a heartbeat.
+	TextSilent = "connectSocket:fail the connection is lost: nothing was received after a heartbeat"
 	// TextTooMuchHeld is what onError tells if messages came faster than a handler.
 	TextTooMuchHeld = "connectSocket:fail too many messages without an onMessage handler, closed with 4008"
 )
