@@ -146,7 +146,6 @@ func TestBadOffers(t *testing.T) {
 // TestBodies has handshakes that announce a body and never send it: each is refused at once, holds nothing, and a drain ends.
 func TestBodies(t *testing.T) {
 	r, relay := newRelay(t, Config{}, "ws://x.test")
-	var conns []net.Conn
 	for i, header := range []string{"Content-Length: 5", "Transfer-Encoding: chunked", "Content-Length: 1000000000", "Content-Length: 5\r\nExpect: 100-continue"} {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(relay, "http://"))
 		if err != nil {
@@ -154,7 +153,6 @@ func TestBodies(t *testing.T) {
 		}
 		defer conn.Close()
 		conn.SetDeadline(time.Now().Add(20 * time.Second))
-		conns = append(conns, conn)
 		fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: relay\r\nOrigin: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n%s\r\n"+
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: %s\r\n\r\n", pageOrigin, header, Subprotocol)
 		answer, err := io.ReadAll(conn)

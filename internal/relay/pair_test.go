@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,6 +77,19 @@ func TestNotRead(t *testing.T) {
 			}
 		}
 	}()
+	var waits atomic.Bool
+	go func() { // the upstream is never silent
+		for {
+			payload := "before"
+			if waits.Load() {
+				payload = "while it waits"
+			}
+			if _, err := up.Write(frame(0x8a, false, []byte(payload))); err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
 	eventually(t, "the write to the upstream waits", func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -85,12 +99,16 @@ func TestNotRead(t *testing.T) {
 		}
 		return false
 	})
-	page.SetReadDeadline(time.Now().Add(20 * time.Second))
-	for range 100 { // two seconds: several intervals
-		up.Write(frame(0x8a, false, nil))
-		time.Sleep(20 * time.Millisecond)
-		if first, payload, err := nextFrame(pageIn); err != nil || first != 0x8a {
-			t.Fatalf("the page is sent %#x %q, %v", first, payload, err)
+	waits.Store(true)
+	for n := 0; n < 100; { // two seconds: several intervals
+		first, payload, err := nextFrame(pageIn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(payload) == "while it waits" {
+			n++
+		} else if n > 0 {
+			t.Fatalf("the page is sent %#x %q", first, payload)
 		}
 	}
 }
