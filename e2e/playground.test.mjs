@@ -34,6 +34,7 @@ before(async () => {
   browser = await use(puppeteer.launch, {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+    env: { ...process.env, LC_ALL: 'C', LANGUAGE: 'en' }, // the page speaks the browser's language
   });
 });
 
@@ -303,6 +304,7 @@ test('offers the relay where a handshake failed, which says why', async () => {
   await connect(1, 'status=403', 'closed');
   await page.click('#task-1 .offer .ask');
   await says('#task-2 .task-error', '403 Forbidden');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'task-2');
   assert.equal(await text('#task-1 .offer'), '');
   assert.equal(await text('#task-2 .offer'), '');
 });

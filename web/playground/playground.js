@@ -115,9 +115,11 @@ async function connect(draft, greeting) {
 function add(card) {
   cards.add(card);
   tasks.append(card.element);
-  const focused = empty.contains(document.activeElement);
   count();
-  if (focused) card.element.focus({ preventScroll: true }); // what had it is hidden now
+  const { activeElement, body } = document;
+  if (activeElement === body || !activeElement?.checkVisibility()) {
+    card.element.focus({ preventScroll: true }); // what had the focus is hidden now
+  }
   card.element.scrollIntoView({ block: 'nearest' });
 }
 
