@@ -117,6 +117,11 @@ bench-relay: tools ## the relay beside nginx and no relay: rate, CPU a message, 
 	go build -o bin/bench-relay ./bench/relay
 	bin/bench-relay $(ARGS)
 
+.PHONY: screenshots
+screenshots: tools build ## write docs/images/playground-{light,dark}.png
+	go build -o bin/ ./cmd/serve
+	node scripts/screenshots.mjs
+
 .PHONY: tools
 tools: node_modules
 	scripts/install

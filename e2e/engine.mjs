@@ -19,6 +19,7 @@ import { openWebkit } from './webkit.mjs';
  * @property {(state: 'frozen' | 'active') => Promise<void>} setLifecycle
  * @property {(promise: string) => Promise<string>} run evaluates an expression for a promise of a string.
  * @property {() => Promise<Message[]>} console
+ * @property {(key: string) => Promise<void>} press
  * @property {(path: string) => Promise<void>} screenshot
  * @property {() => Promise<void>} close
  */
@@ -162,6 +163,15 @@ export class Page {
    */
   console() {
     return this.#driver.console();
+  }
+
+  /**
+   * Presses a key and lets it go, where the focus is.
+   *
+   * @param {string} key as KeyboardEvent names it: a character, or Tab, Enter, Escape, End, ArrowUp, ArrowDown.
+   */
+  press(key) {
+    return this.#driver.press(key);
   }
 
   /**

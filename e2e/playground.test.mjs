@@ -3,16 +3,18 @@
  * `go build -o bin/ ./cmd/serve` come first.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import puppeteer from 'puppeteer-core';
+import { en } from '../web/playground/texts/en.js';
+import { zh } from '../web/playground/texts/zh.js';
 import { closeAfterTests, startServe } from './server.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const PATIENCE = 60_000; // milliseconds: what has not come by then never will
+const PATIENCE = 180_000; // milliseconds: what has not come by then never will
 
 const scratch = mkdtempSync(join(tmpdir(), 'playground-'));
 after(() => rmSync(scratch, { recursive: true }));
@@ -32,6 +34,7 @@ before(async () => {
   browser = await use(puppeteer.launch, {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+    env: { ...process.env, LC_ALL: 'C', LANGUAGE: 'en' }, // the page speaks the browser's language
   });
 });
 
@@ -50,6 +53,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  await page.evaluate(() => localStorage.clear());
   await page.close();
 });
 
@@ -106,6 +110,9 @@ async function connect(id, query = '', state = 'open') {
   await says(`#task-${id} .state`, state);
 }
 
+/** What the echo server saw of a connection that has ended. */
+const reportOf = async (/** @type {string} */ id) => (await fetch(`${base}/echo?report=${id}`)).json();
+
 const overflows = () => page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
 
 test('starts isolated, under its policy, on the server’s own echo', async () => {
@@ -138,7 +145,7 @@ test('connects, sends and closes with the keyboard alone', async () => {
 
   const focused = () => page.evaluate(() => document.activeElement?.getAttribute('placeholder'));
   for (let i = 0; (await focused()) !== 'Message'; i++) {
-    assert.ok(i < 20, 'the message is not among the next 20 tab stops');
+    assert.ok(i < 30, 'the message is not among the next 30 tab stops');
     await page.keyboard.press('Tab');
   }
   await page.keyboard.type('first line');
@@ -147,11 +154,11 @@ test('connects, sends and closes with the keyboard alone', async () => {
   await page.keyboard.up('Shift');
   await page.keyboard.type('second ☃');
   await page.keyboard.press('Enter');
-  await until('the echo', async () => (await text('#task-1 .received')) === '1 · 21 B');
-  assert.equal(await text('#task-1 .sent'), '1 · 21 B');
-  await until('both frames', async () => (await page.$$('#task-1 .frame:not(.event)')).length === 2);
+  await until('the echo', async () => (await text('#task-1 .facts .received')) === '1 · 21 B');
+  assert.equal(await text('#task-1 .facts .sent'), '1 · 21 B');
+  await until('both frames', async () => (await page.$$('#task-1 .entry:not(.event)')).length === 2);
 
-  await page.focus('#task-1 .frames');
+  await page.focus('#task-1 .entries');
   await page.keyboard.press('ArrowUp');
   await says('#task-1 .payload h4', 'received, text, 21 B');
   assert.equal(await text('#task-1 .payload pre'), 'first line\nsecond ☃');
@@ -177,11 +184,11 @@ test('sends a file as binary, shown as hex', async () => {
     await page.$('#task-1 .file input')
   );
   await input?.uploadFile(file);
-  await says('#task-1 .received', '1 · 68.4 KiB');
-  await until('its row', async () => (await page.$$('#task-1 .frame.received')).length === 1);
-  assert.match(await text('#task-1 .frame.received'), /bin\s*68\.4 KiB\s*00 01 02 03/);
+  await says('#task-1 .facts .received', '1 · 68.4 KiB');
+  await until('its row', async () => (await page.$$('#task-1 .entry.received')).length === 1);
+  assert.match(await text('#task-1 .entry.received'), /bin\s*68\.4 KiB\s*00 01 02 03/);
 
-  await page.click('#task-1 .frame.received');
+  await page.click('#task-1 .entry.received');
   await says('#task-1 .payload h4', 'received, binary, 70,000 B');
   const dump = () => text('#task-1 .payload pre');
   assert.match(await dump(), /^000040 {2}40 41 42 43 44 45 46 47 .*@ABCDEFG/m);
@@ -208,7 +215,7 @@ test('refuses a sixth task and frees a slot with a code and a reason that reach 
   await page.click('#task-2 .close .submit');
   await says('#task-2 .state', 'closed');
   assert.equal(await text('#task-2 .ending .close'), '4001 “enough”, clean');
-  const report = await (await fetch(`${base}/echo?report=playground-2`)).json();
+  const report = await reportOf('playground-2');
   assert.deepEqual([report.code, report.reason], [4001, 'enough']);
 
   await connect(6);
@@ -241,7 +248,9 @@ test('tells in words what was refused', async () => {
   assert.equal(await page.evaluate(() => document.activeElement?.id), 'task-2');
 });
 
-test('adds and removes header rows', async () => {
+test('adds and removes header rows, and says how headers get there', async () => {
+  await page.click('#options-button');
+  await says('#header-hint', 'go through this server’s relay');
   await page.click('#add-header');
   await page.keyboard.type('X-Playground');
   await page.keyboard.press('Tab');
@@ -250,38 +259,320 @@ test('adds and removes header rows', async () => {
   assert.equal((await page.$$('.header-row')).length, 2);
   await page.click('.header-row:last-child .remove');
   assert.equal((await page.$$('.header-row')).length, 1);
+  await says('#chosen', 'Set: header');
+  await connect(1, 'id=playground-header');
+  await page.click('#task-1 .close .submit');
+  await says('#task-1 .state', 'closed');
+  assert.deepEqual((await reportOf('playground-header')).header['X-Playground'], ['yes']);
+  await fill('#url', 'wss://api.example/');
+  await says('#header-hint', 'it will refuse api.example');
+});
+
+test('passes what only the relay can do', async () => {
+  await page.click('#options-button');
+  await page.select('[name=perMessageDeflate]', 'true');
+  await page.select('[name=tcpNoDelay]', 'false');
+  await says('#chosen', 'Set: perMessageDeflate, tcpNoDelay');
+  await connect(1, 'id=playground-deflate');
+  await page.select('[name=perMessageDeflate]', 'false');
+  await connect(2, 'id=playground-inflate');
+  for (const id of [1, 2]) {
+    await page.click(`#task-${id} .close .submit`);
+    await says(`#task-${id} .state`, 'closed');
+  }
+  const extensions = async (/** @type {string} */ id) =>
+    String((await reportOf(id)).header['Sec-Websocket-Extensions'] ?? '');
+  assert.match(await extensions('playground-deflate'), /permessage-deflate/);
+  assert.doesNotMatch(await extensions('playground-inflate'), /permessage-deflate/);
+});
+
+test('reconnects, and says how often', async () => {
+  await page.click('#options-button');
+  await page.click('[name=reconnect]');
+  await fill('[name=minDelay]', '1');
+  await connect(1, 'code=1006&after=1');
+  await page.type('#task-1 .message textarea', 'drop me');
+  await page.keyboard.press('Enter');
+  await says('#task-1 .reconnected', '1×');
+  await says('#task-1 .state', 'open');
+  assert.equal(await text('#task-1 .task-error'), '');
+  await page.keyboard.press('Enter');
+  await says('#task-1 .reconnected', '2×');
+});
+
+test('offers the relay where a handshake failed, which says why', async () => {
+  await connect(1, 'status=403', 'closed');
+  await page.click('#task-1 .offer .ask');
+  await says('#task-2 .task-error', '403 Forbidden');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'task-2');
+  assert.equal(await text('#task-1 .offer'), '');
+  assert.equal(await text('#task-2 .offer'), '');
+});
+
+test('takes a relay and hosts, which hold from one load of the page to the next', async () => {
+  await page.click('#settings-button');
+  await fill('#relay', 'http://[');
+  await page.keyboard.press('Enter');
+  await says('#settings-error', 'Not a URL: http://[');
+  await fill('#relay', '');
+  await fill('#domains', `${base.replace('http', 'ws')}, wss://a.example`);
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
+  await says('#module', 'Module ready');
+
+  await page.click('#options-button');
+  await says('#header-hint', 'Without a relay they are not sent');
+  await connect(1, 'status=403', 'closed');
+  assert.equal(await text('#task-1 .offer'), '');
+  await fill('#url', 'wss://b.example/');
+  await page.click('#connect');
+  await says('#connect-error', 'connectSocket:fail url not in domain list');
+  await page.click('#code-button');
+  await says('#code pre', `data-domains="${base.replace('http', 'ws')} wss://a.example"`);
+});
+
+const allowClipboard = () =>
+  browser
+    .defaultBrowserContext()
+    .overridePermissions(base, ['clipboard-read', 'clipboard-write', 'clipboard-sanitized-write']);
+
+/** Waits until the clipboard has a text. */
+const copies = (/** @type {string} */ words) =>
+  until('the copy', async () => (await page.evaluate(() => navigator.clipboard.readText())) === words);
+
+test('gives the form as code', async () => {
+  await allowClipboard();
+  await page.click('#options-button');
+  await page.click('[name=reconnect]');
+  await page.click('[name=heartbeat]');
+  await page.click('[name=relay]');
+  await page.click('#code-button');
+  assert.equal(await text('#options'), '');
+  await says('#code pre', 'connectSocket({\n');
+  for (const line of [
+    'reconnect: true,',
+    "heartbeat: { interval: 30000, message: 'ping', timeout: 10000 },",
+    "relay: 'always',",
+  ]) {
+    await says('#code pre', line);
+  }
+  for (const [style, line] of [
+    ['taro', 'await Taro.connectSocket({'],
+    ['uni', 'const task = uni.connectSocket({'],
+    ['wx', 'const task = wx.connectSocket({'],
+  ]) {
+    await page.click(`[name=style][value=${style}]`);
+    await says('#code pre', line);
+  }
+  await page.click('#code .copy');
+  await copies(await text('#code pre'));
+});
+
+/** Fills the form with what the list names so. */
+const startFrom = (/** @type {string} */ name) =>
+  page.$eval(
+    '#start',
+    (select, label) => {
+      const list = /** @type {HTMLSelectElement} */ (select);
+      const option = [...list.options].find(({ text }) => text === label);
+      if (!option) throw new Error(`${label} is not among ${[...list.options].map(({ text }) => text)}`);
+      option.selected = true;
+      list.dispatchEvent(new Event('change'));
+    },
+    name,
+  );
+
+const value = (/** @type {string} */ selector) =>
+  page.$eval(selector, (field) => /** @type {HTMLInputElement} */ (field).value);
+
+test('keeps history and presets over a reload, header values only where asked to', async () => {
+  await page.click('#options-button');
+  await page.click('#add-header');
+  await page.keyboard.type('Authorization');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('Bearer secret');
+  await fill('#protocols', 'chat.v2');
+  await connect(1, 'id=kept');
+  await page.click('#presets-button');
+  await page.click('[form=preset-form][type=submit]');
+  await says('#presets-hint', 'Give the preset a name');
+  await fill('#preset-name', 'without');
+  await page.keyboard.press('Enter');
+  await says('#presets-hint', 'Saved “without”');
+  const stored = () => page.evaluate(() => JSON.stringify(localStorage));
+  assert.match(await stored(), /Authorization/);
+  assert.doesNotMatch(await stored(), /secret/);
+  await page.click('#preset-values');
+  await fill('#preset-name', 'with');
+  await page.keyboard.press('Enter');
+  await says('#presets-hint', 'Saved “with”');
+  assert.match(await stored(), /secret/);
+
+  await page.reload();
+  await says('#module', 'Module ready');
+  assert.equal(await value('#protocols'), '');
+  await page.click('#options-button');
+  for (const [name, secret] of [
+    ['with', 'Bearer secret'],
+    ['without', ''],
+    [`${base.replace('http', 'ws')}/echo?id=kept · header · protocols`, ''],
+  ]) {
+    await startFrom('Echo');
+    assert.equal((await page.$$('.header-row')).length, 0);
+    await startFrom(name);
+    assert.equal(await value('#url'), `${base.replace('http', 'ws')}/echo?id=kept`);
+    assert.equal(await value('#protocols'), 'chat.v2');
+    assert.equal(await value('.header-row .name'), 'Authorization');
+    assert.equal(await value('.header-row .value'), secret);
+  }
+
+  await page.click('#presets-button');
+  await startFrom('with');
+  await page.click('#delete-preset');
+  await says('#presets-hint', 'Deleted “with”');
+  assert.doesNotMatch(await stored(), /secret/);
+  await page.click('#clear-history');
+  assert.equal(await text('#clear-history'), '');
+  await startFrom('without');
+});
+
+test('starts with something to try', async () => {
+  await page.click('[data-try=hello]');
+  await says('#task-1 .facts .received', '1 · 5 B');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'task-1');
+  assert.equal(await text('#empty'), '');
+  await page.click('#task-1 .close .submit');
+  await says('#task-1 .state', 'closed');
+  await page.click('#remove-closed');
+  await page.click('[data-try=push]');
+  await says('#task-2 .facts .received', '10,000 · ');
+  await page.click('#task-2 .close .submit');
+  await says('#task-2 .state', 'closed');
+  await page.click('#remove-closed');
+  await page.click('[data-try=refused]');
+  await says('#task-3 .task-error', '403 Forbidden');
+});
+
+/** Sends what is typed. */
+async function send(/** @type {string} */ message) {
+  await fill('#task-1 .message textarea', message);
+  await page.keyboard.press('Enter');
+}
+
+test('indents JSON without a change, searches, sends again, copies and exports', async () => {
+  await allowClipboard();
   await connect(1);
+  const json = '{"big":12345678901234567890,"same":1,"same":[1.0,{}]}';
+  await send(json);
+  await send('ordinary Words');
+  await says('#task-1 .count', '4 messages, 1 event');
+  await fill('#task-1 .query', 'BIG');
+  await says('#task-1 .count', '4 messages, 1 event, 2 shown');
+  await page.select('#task-1 .filter .direction', 'sent');
+  await says('#task-1 .count', '1 shown');
+  await page.focus('#task-1 .entries');
+  await page.keyboard.press('End');
+  const indented = `{
+  "big": 12345678901234567890,
+  "same": 1,
+  "same": [
+    1.0,
+    {}
+  ]
+}`;
+  await says('#task-1 .payload pre', indented);
+  await page.click('#task-1 .payload .pretty');
+  assert.equal(await text('#task-1 .payload pre'), json);
+  await page.click('#task-1 .payload .copy');
+  await copies(json);
+  await page.click('#task-1 .payload .resend');
+  await says('#task-1 .count', '6 messages, 1 event, 2 shown');
+  await page.select('#task-1 .filter .direction', 'event');
+  await says('#task-1 .count', '0 shown');
+
+  const session = await page.createCDPSession();
+  await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: scratch });
+  await page.click('#task-1 .export');
+  const file = join(scratch, 'task-1.json');
+  await until('the export', async () => existsSync(file));
+  const log = JSON.parse(readFileSync(file, 'utf8'));
+  assert.equal(log.length, 7);
+  assert.deepEqual(log[1], { n: 2, time: log[1].time, direction: 'sent', size: 53, text: json });
+  await page.click('#task-1 .clear');
+  await says('#task-1 .count', '6 messages, 1 event, none kept, 0 shown');
+});
+
+test('takes binary as hex or Base64, and finds it by either', async () => {
+  await connect(1);
+  await page.select('#task-1 .type select', 'hex');
+  await send('de ad be');
+  await says('#task-1 .facts .received', '1 · 3 B');
+  await send('xyz');
+  await says('#task-1 .send-error', 'Not hex');
+  await page.select('#task-1 .type select', 'base64');
+  await send('aGVsbG8=');
+  await says('#task-1 .facts .received', '2 · 8 B');
+  assert.equal(await text('#task-1 .send-error'), '');
+  await send('???');
+  await says('#task-1 .send-error', 'Not Base64');
+  await fill('#task-1 .query', 'AD be');
+  await says('#task-1 .count', '2 shown');
+  await fill('#task-1 .query', 'ello');
+  await says('#task-1 .count', '2 shown');
+  await page.focus('#task-1 .entries');
+  await page.keyboard.press('End');
+  await says('#task-1 .payload pre', '000000  68 65 6c 6c 6f');
+  assert.match(await text('#task-1 .payload pre'), /hello$/);
+});
+
+test('speaks the browser’s language', async () => {
+  await page.evaluateOnNewDocument(() =>
+    Object.defineProperty(navigator, 'languages', { get: () => ['fr-FR', 'zh-TW', 'en'] }),
+  );
+  await page.reload();
+  await says('#module', zh.ready('', '').slice(0, 4));
+  await page.click('[data-try=hello]');
+  await says('#task-1 .state', zh.stateOpen);
+  await says('#task-1 .count', `2 ${zh.messageCount(2, '')}`.replace('  ', ' '));
+  assert.equal(await page.evaluate(() => document.documentElement.lang), 'zh-CN');
+  const words = await page.evaluate(() => document.body.innerText.split('\n').map((line) => line.trim()));
+  const english = Object.entries(en)
+    .filter(([key, phrase]) => typeof phrase === 'string' && phrase !== zh[/** @type {'url'} */ (key)])
+    .map(([, phrase]) => phrase);
+  assert.deepEqual(
+    words.filter((line) => english.includes(line)),
+    [],
+  );
 });
 
 test('outlives a flood', async () => {
   await connect(1, 'push=100000');
-  await says('#task-1 .received', '100,000 · 6.1 MiB');
-  await says('#task-1 .count', '100,001 frames, the last 5,000 kept');
-  assert.ok((await page.$$('#task-1 .frame')).length < 100);
-  assert.match(await text('#task-1 .frame:last-child'), /0000099999/);
+  await says('#task-1 .facts .received', '100,000 · 6.1 MiB');
+  await says('#task-1 .count', '100,000 messages, 1 event, newest 5,000 kept');
+  assert.ok((await page.$$('#task-1 .entry')).length < 100);
+  assert.match(await text('#task-1 .entry:last-child'), /0000099999/);
 
-  await page.focus('#task-1 .frames');
+  await page.focus('#task-1 .entries');
   await page.keyboard.press('Home');
   await says('#task-1 .payload pre', '0000095000');
-  await says('#task-1 .frame[aria-selected=true]', '0000095000');
+  await says('#task-1 .entry[aria-selected=true]', '0000095000');
   await page.click('#task-1 .latest');
-  await says('#task-1 .frame:last-child', '0000099999');
+  await says('#task-1 .entry:last-child', '0000099999');
 });
 
 test('keeps still what is read further up while frames come and go', async () => {
   await connect(1, 'push=5000');
-  await says('#task-1 .count', '5,001 frames');
-  await page.$eval('#task-1 .frames', (frames) => frames.scrollTo(0, 50_000));
+  await says('#task-1 .count', '5,000 messages, 1 event');
+  await page.$eval('#task-1 .entries', (frames) => frames.scrollTo(0, 50_000));
   const read = () =>
-    page.$eval('#task-1 .frames', (frames) => {
+    page.$eval('#task-1 .entries', (frames) => {
       const { left, top } = frames.getBoundingClientRect();
-      return document.elementFromPoint(left + 20, top + 30)?.closest('.frame')?.textContent;
+      return document.elementFromPoint(left + 20, top + 30)?.closest('.entry')?.textContent;
     });
   await until('the middle', async () => /000000\d{4}/.test((await read()) ?? ''));
   const before = await read();
   await fill('#task-1 .times input', '200');
   await page.click('#task-1 .send .submit');
-  await says('#task-1 .count', '5,401 frames');
+  await says('#task-1 .count', '5,400 messages, 1 event');
   assert.equal(await read(), before);
 });
 
@@ -290,14 +581,14 @@ test('sends repeatedly', async () => {
   await fill('#task-1 .message textarea', 'again');
   await fill('#task-1 .times input', '1200');
   await page.click('#task-1 .send .submit');
-  await says('#task-1 .received', '1,200 · 5.9 KiB');
+  await says('#task-1 .facts .received', '1,200 · 5.9 KiB');
   await says('#task-1 .send .submit', 'Send');
 });
 
 test('measures and draws round trips', async () => {
   await connect(1);
-  await page.click('#task-1 .ping');
-  await until('ten pings', async () => Number(await text('#task-1 .pings')) >= 10);
+  await page.click('#task-1 .echo-test .toggle');
+  await until('ten echoes', async () => Number(await text('#task-1 .echoes')) >= 10);
   assert.match(await text('#task-1 .p50'), /^\d+\.\d+ ms$/);
   assert.match(await text('#task-1 .p99'), /^\d+\.\d+ ms$/);
   const drawn = await page.$eval('#task-1 .chart canvas', (canvas) => {
@@ -306,14 +597,14 @@ test('measures and draws round trips', async () => {
     return context?.getImageData(0, 0, width, height).data.some((byte) => byte > 0);
   });
   assert.ok(drawn, 'the chart is empty');
-  assert.equal(await text('#task-1 .received'), '0 · 0 B');
-  await page.click('#task-1 .ping');
-  assert.equal(await page.$eval('#task-1 .ping', (button) => button.ariaPressed), 'false');
+  assert.equal(await text('#task-1 .facts .received'), '0 · 0 B');
+  await page.click('#task-1 .echo-test .toggle');
+  assert.equal(await page.$eval('#task-1 .echo-test .toggle', (button) => button.ariaPressed), 'false');
 
-  await page.click('#task-1 .ping');
+  await page.click('#task-1 .echo-test .toggle');
   await page.click('#task-1 .close .submit');
   await says('#task-1 .state', 'closed');
-  assert.equal(await page.$eval('#task-1 .ping', (button) => button.ariaPressed), 'false');
+  assert.equal(await page.$eval('#task-1 .echo-test .toggle', (button) => button.ariaPressed), 'false');
 });
 
 /** @param {string} tab */
@@ -375,10 +666,14 @@ async function startBenchmark(rounds) {
 
 test('compares with the bare WebSocket, and keeps connections meanwhile', async () => {
   await connect(1);
-  await page.click('#task-1 .ping');
+  await page.click('#task-1 .echo-test .toggle');
   await startBenchmark('2');
   await says('.benchmark .state', 'Round 2 of 2');
   await until('its end', async () => (await text('.benchmark .state')) === '2 rounds done.');
+  assert.match(
+    await text('.finding'),
+    /^Over 2 rounds, compared with the bare WebSocket, connectSocket was .*round trip p50.* Its own code took [\d,]+ ns/,
+  );
   const rows = await measured();
   assert.deepEqual(
     rows.map(({ name }) => name),
@@ -402,8 +697,8 @@ test('compares with the bare WebSocket, and keeps connections meanwhile', async 
   assert.equal(await page.$('iframe'), null);
 
   await page.click('#connections');
-  const pings = Number(await text('#task-1 .pings'));
-  await until('pings go on', async () => Number(await text('#task-1 .pings')) > pings);
+  const echoes = Number(await text('#task-1 .echoes'));
+  await until('echoes go on', async () => Number(await text('#task-1 .echoes')) > echoes);
   assert.equal(await text('#task-1 .state'), 'open');
   assert.equal(await text('#stat-tasks'), '1');
   assert.deepEqual(complaints, []);
@@ -452,11 +747,12 @@ test('says that the server has no echo', async () => {
 
 test('fits a phone, in light and dark', async () => {
   await page.setViewport({ width: 360, height: 740, isMobile: true, hasTouch: true });
+  await page.click('#options-button');
   await page.click('#add-header');
   await connect(1, 'push=3&size=4096&type=binary');
-  await until('its frames', async () => (await page.$$('#task-1 .frame.received')).length === 3);
-  await page.click('#task-1 .frame.received');
-  await page.click('#task-1 .ping');
+  await until('its frames', async () => (await page.$$('#task-1 .entry.received')).length === 3);
+  await page.click('#task-1 .entry.received');
+  await page.click('#task-1 .echo-test .toggle');
   await says('#task-1 .p50', 'ms');
   assert.equal(await overflows(), false);
 

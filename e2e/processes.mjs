@@ -47,13 +47,14 @@ export function killGroup(leader) {
  *
  * @param {string} engine its name, which becomes part of the directory's.
  * @returns {{path: string, env: NodeJS.ProcessEnv, remove: () => void}} env is this process's environment with HOME and
- *   TMPDIR there; remove waits, for at most a second, for files that dying processes still write.
+ *   TMPDIR there, and English as the language; remove waits, for at most a second, for files that dying processes still write.
  */
 export function makeHome(engine) {
   const path = mkdtempSync(join(tmpdir(), `connectsocket-${engine}-`));
   return {
     path,
-    env: { ...process.env, HOME: path, TMPDIR: path },
+    // The pages under test speak the browser's language, which WebKit takes from here.
+    env: { ...process.env, HOME: path, TMPDIR: path, LC_ALL: 'C', LANGUAGE: 'en' },
     remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 }),
   };
 }

@@ -118,6 +118,11 @@ class PuppeteerPage {
     return this.#messages;
   }
 
+  /** @param {string} key */
+  async press(key) {
+    await this.#page.keyboard.press(/** @type {puppeteer.KeyInput} */ (key));
+  }
+
   /** @param {string} path */
   async screenshot(path) {
     await this.#page.screenshot({ path: /** @type {`${string}.png`} */ (path) });

@@ -198,6 +198,16 @@ const answer = `
     done(text);
   });`;
 
+/** Keys that are no characters, as WebDriver writes them (section 17.4.2). */
+const keys = new Map([
+  ['Tab', '\uE004'],
+  ['Enter', '\uE007'],
+  ['Escape', '\uE00C'],
+  ['End', '\uE010'],
+  ['ArrowUp', '\uE013'],
+  ['ArrowDown', '\uE015'],
+]);
+
 /** @implements {BrowserPage} */
 class WebkitPage {
   #session;
@@ -253,6 +263,13 @@ class WebkitPage {
   async console() {
     this.#messages.push(...(await this.#execute('sync', `${prelude}\nreturn e2e.messages.splice(0);`, [])));
     return this.#messages;
+  }
+
+  /** @param {string} key */
+  async press(key) {
+    const value = keys.get(key) ?? key;
+    const actions = ['keyDown', 'keyUp'].map((type) => ({ type, value }));
+    await this.#send('POST', '/actions', { actions: [{ type: 'key', id: 'keyboard', actions }] });
   }
 
   /** @param {string} path */

@@ -1,13 +1,24 @@
 import { spread } from '../../bench/statistics.mjs';
 import { steps } from '../../bench/steps.mjs';
 import { find, instance, show, tell } from './dom.js';
+import { findingOf } from './finding.js';
 import { formatCount } from './format.js';
 import { Strip } from './strip.js';
+import { texts } from './texts.js';
 
 /** @typedef {import('../../bench/steps.mjs').Step} Step */
 
 const NAMES = ['bare', 'connectsocket'];
-const TITLES = { roundTrip: 'round trip', echo: 'echo', flood: 'flood', fake: 'fake socket' };
+/** @type {Record<string, string>} what the steps call a measure, in the browser's language */
+const MEASURES = {
+  'round trip p50': texts.roundTripP50,
+  'round trip p99': texts.roundTripP99,
+  'echo 64 B': texts.echo64,
+  'flood 64 B': texts.flood64,
+  'fake socket receive': texts.fakeReceive,
+  'fake socket send': texts.fakeSend,
+  'messages/s': texts.messagesPerSecond,
+};
 const PATIENCE = 120_000; // milliseconds until a measure is given up
 
 const short = steps.filter((step) => step.short);
@@ -25,6 +36,7 @@ export class Benchmark {
   #state;
   #step;
   #progress;
+  #finding;
 
   /**
    * @param {HTMLElement} root
@@ -37,6 +49,7 @@ export class Benchmark {
     this.#state = find(root, '.state', HTMLElement);
     this.#step = find(root, '.step', HTMLElement);
     this.#progress = find(root, 'progress', HTMLProgressElement);
+    this.#finding = find(root, '.finding', HTMLElement);
     const body = find(root, 'tbody', HTMLElement);
     for (const { values } of short) {
       for (const name of Object.keys(values({}, 0))) {
@@ -60,28 +73,25 @@ export class Benchmark {
     input.value = String(rounds);
     input.disabled = true;
     this.#run = run;
-    this.#button.textContent = 'Stop';
+    show(this.#button, texts.stop);
     tell(error);
+    tell(this.#finding);
     for (const row of this.#rows.values()) row.clear(rounds);
     this.#progress.max = rounds * short.length;
     this.#progress.value = 0;
     try {
       const interrupted = await this.#measureAll(rounds, run.signal);
-      show(this.#state, `${inRounds(rounds)} done.`);
-      show(
-        this.#step,
-        interrupted
-          ? 'The page was in the background meanwhile; what that disturbed was measured again.'
-          : '',
-      );
+      show(this.#state, texts.roundsDone(rounds));
+      tell(this.#finding, findingOf([...this.#rows.values()], rounds));
+      show(this.#step, interrupted ? texts.wasInBackground : '');
     } catch (failure) {
       const done = Math.floor(this.#progress.value / short.length);
-      show(this.#state, `Stopped after ${inRounds(done)}.`);
+      show(this.#state, texts.stoppedAfter(done));
       show(this.#step, '');
       if (!run.signal.aborted) tell(error, /** @type {Error} */ (failure).message);
     }
     for (const row of this.#rows.values()) row.element.classList.remove('now');
-    this.#button.textContent = 'Start';
+    show(this.#button, texts.start);
     input.disabled = false;
     this.#run = undefined;
   }
@@ -96,7 +106,7 @@ export class Benchmark {
     while (this.#progress.value < this.#progress.max) {
       if (document.hidden) {
         interrupted = true;
-        show(this.#state, 'Waiting until the page is in front.');
+        show(this.#state, texts.waitingForFront);
         show(this.#step, '');
         await until(document, 'visibilitychange', stop);
         continue;
@@ -134,12 +144,12 @@ export class Benchmark {
     for (; this.#progress.value < this.#progress.max; this.#progress.value++) {
       const round = Math.floor(this.#progress.value / short.length);
       const step = short[this.#progress.value % short.length];
-      show(this.#state, `Round ${round + 1} of ${rounds}:`);
+      show(this.#state, texts.roundOf(round + 1, rounds));
       for (const [name, row] of this.#rows) row.element.classList.toggle('now', name in step.values({}, 0));
       /** @type {Record<string, number>[]} by contestant */
       const values = [];
       for (const i of round % 2 ? [1, 0] : [0, 1]) {
-        show(this.#step, `${TITLES[step.name]}, ${NAMES[i]}`);
+        show(this.#step, `${texts[step.name]}, ${NAMES[i]}`);
         values[i] = step.values(await this.#measure(frames[i], step, signal), 0);
       }
       for (const [name, bare] of Object.entries(values[0])) this.#rows.get(name)?.add(bare, values[1][name]);
@@ -157,10 +167,8 @@ export class Benchmark {
     try {
       return await Promise.race([measure(name, this.#url, option), aborted(AbortSignal.any([signal, late]))]);
     } catch (error) {
-      const why = late.aborted
-        ? `not done within ${PATIENCE / 1000} s`
-        : /** @type {Error} */ (error).message;
-      throw new Error(`${TITLES[name]}, ${title}, with ${this.#url}: ${why}`);
+      const why = late.aborted ? texts.notDoneWithin(PATIENCE / 1000) : /** @type {Error} */ (error).message;
+      throw new Error(`${texts[name]}, ${title}, with ${this.#url}: ${why}`);
     }
   }
 }
@@ -179,14 +187,35 @@ class Row {
   /** @param {string} name with its unit behind a comma */
   constructor(name) {
     const comma = name.lastIndexOf(', ');
-    const title = name.slice(0, comma);
+    this.title = MEASURES[name.slice(0, comma)] ?? name.slice(0, comma);
     this.#unit = name.slice(comma + 2);
-    show(find(this.element, '.name', HTMLElement), title);
+    const unit = MEASURES[this.#unit] ?? this.#unit;
+    show(find(this.element, '.name', HTMLElement), this.title);
     show(
       find(this.element, '.unit', HTMLElement),
-      `${this.#unit}, ${this.#unit.endsWith('/s') ? 'more' : 'less'} is better`,
+      this.isRate ? texts.moreIsBetter(unit) : texts.lessIsBetter(unit),
     );
-    this.#strip = new Strip(find(this.element, '.strip', HTMLElement), `${title}: ratio of each round`);
+    this.#strip = new Strip(find(this.element, '.strip', HTMLElement), texts.ratioOf(this.title));
+  }
+
+  /** Whether more is better. */
+  get isRate() {
+    return this.#unit.endsWith('/s');
+  }
+
+  /** Whether it is measured without a network, in nanoseconds: then the difference counts, not the ratio. */
+  get isOwn() {
+    return this.#unit === 'ns';
+  }
+
+  /** Of the rounds: connectSocket's figure divided by the bare one. */
+  get ratio() {
+    return spread(this.#ours.map((sample, round) => sample / this.#bare[round]));
+  }
+
+  /** By how much connectSocket's figure is above the bare one: the median of the rounds. */
+  get difference() {
+    return spread(this.#ours.map((sample, round) => sample - this.#bare[round])).median;
   }
 
   /** @param {number} rounds that will come */
@@ -205,17 +234,16 @@ class Row {
   add(bare, ours) {
     this.#bare.push(bare);
     this.#ours.push(ours);
-    const ratios = this.#ours.map((sample, round) => sample / this.#bare[round]);
-    const { median, low, high } = spread(ratios);
+    const { median, low, high } = this.ratio;
     show(find(this.element, '.bare', HTMLElement), formatFigure(spread(this.#bare).median));
     show(find(this.element, '.ours', HTMLElement), formatFigure(spread(this.#ours).median));
     show(find(this.element, '.median', HTMLElement), formatRatio(median));
     show(find(this.element, '.quartiles', HTMLElement), `${formatRatio(low)}–${formatRatio(high)}`);
-    if (this.#unit === 'ns') {
-      const more = spread(this.#ours.map((sample, round) => sample - this.#bare[round])).median;
+    if (this.isOwn) {
+      const more = this.difference;
       show(find(this.element, '.difference', HTMLElement), `${more < 0 ? '' : '+'}${formatFigure(more)}`);
     }
-    this.#strip.show(ratios);
+    this.#strip.show(this.#ours.map((sample, round) => sample / this.#bare[round]));
   }
 }
 
@@ -240,9 +268,6 @@ const until = (target, type, signal) =>
     aborted(signal),
     new Promise((resolve) => target.addEventListener(type, resolve, { once: true })),
   ]);
-
-/** @param {number} rounds */
-const inRounds = (rounds) => `${rounds} ${rounds === 1 ? 'round' : 'rounds'}`;
 
 /** @param {number} n */
 const formatFigure = (n) =>

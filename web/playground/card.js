@@ -1,11 +1,19 @@
+import { fromBase64, fromHex } from './bytes.js';
 import { find, instance, show, tell } from './dom.js';
+import { EchoTest } from './echotest.js';
 import { formatBytes, formatCount } from './format.js';
 import { Log } from './log.js';
-import { RoundTrips } from './roundtrip.js';
+import { texts } from './texts.js';
 
 /** @typedef {import('../connectsocket.js').SocketTask} SocketTask */
 
-const STATES = ['connecting', 'open', 'closing', 'closed'];
+/** By readyState. */
+const STATES = /** @type {const} */ ([
+  ['connecting', texts.stateConnecting],
+  ['open', texts.stateOpen],
+  ['closing', texts.stateClosing],
+  ['closed', texts.stateClosed],
+]);
 
 // How a repeated send gives way: after so many messages, or with so much waiting in the browser.
 const BATCH = 500;
@@ -18,20 +26,25 @@ export class Card {
 
   #task;
   #log;
-  #roundTrips;
+  #echoTest;
   #sent = { messages: 0, bytes: 0 };
   #received = { messages: 0, bytes: 0 };
   #sending = false;
+  #opened = false;
+  #askRelay;
 
   /**
    * Registers the card's handlers on a task that was just accepted.
    * @param {SocketTask} task
    * @param {string} url
-   * @param {(card: Card) => void} onRemove called when the user is done with the closed task
+   * @param {object} handlers
+   * @param {(card: Card) => void} handlers.onRemove called when the user is done with the closed task
+   * @param {() => void} [handlers.onAskRelay] called when the user wants the same connection through the relay; absent
+   *   where it goes there already, or there is none
    */
-  constructor(task, url, onRemove) {
+  constructor(task, url, { onRemove, onAskRelay }) {
     const { element } = this;
-    const name = `Task ${task.socketTaskId}`;
+    const name = texts.task(task.socketTaskId);
     element.id = `task-${task.socketTaskId}`;
     element.ariaLabel = name;
     const address = find(element, '.address', HTMLElement);
@@ -42,16 +55,22 @@ export class Card {
     show(find(element, '.id', HTMLElement), String(task.socketTaskId));
 
     this.#task = task;
-    this.#log = new Log(find(element, '.log', HTMLElement), element.id);
-    this.#roundTrips = new RoundTrips(find(element, '.roundtrip', HTMLElement), (data) =>
-      task.send({ data }),
+    this.#askRelay = onAskRelay;
+    const sendError = find(element, '.send-error', HTMLElement);
+    this.#log = new Log(find(element, '.log', HTMLElement), element.id, async (data) =>
+      tell(sendError, await this.#send(data, 1)),
     );
+    this.#echoTest = new EchoTest(find(element, '.echo-test', HTMLElement), (data) => task.send({ data }));
 
     const remove = find(element, 'header .remove', HTMLButtonElement);
-    remove.ariaLabel = `Remove ${name.toLowerCase()}`;
+    remove.ariaLabel = texts.removeTask(task.socketTaskId);
     remove.addEventListener('click', () => onRemove(this));
+    find(element, '.ask', HTMLButtonElement).addEventListener('click', () => {
+      find(element, '.offer', HTMLElement).hidden = true;
+      onAskRelay?.();
+    });
     this.#listen(find(element, '.task-error', HTMLElement), remove);
-    this.#wireSend(find(element, 'form.send', HTMLFormElement));
+    this.#wireSend(find(element, 'form.send', HTMLFormElement), sendError);
     this.#wireClose(find(element, 'form.close', HTMLFormElement));
     this.update();
   }
@@ -64,19 +83,27 @@ export class Card {
   update() {
     const { element } = this;
     const { readyState, protocol, bufferedAmount } = this.#task;
-    const state = STATES[readyState];
+    const [state, words] = STATES[readyState];
     element.dataset.state = state;
-    show(find(element, '.state', HTMLElement), state);
+    show(find(element, '.state', HTMLElement), words);
     show(find(element, '.protocol', HTMLElement), protocol || '–');
     show(find(element, '.buffered', HTMLElement), formatBytes(bufferedAmount));
-    show(find(element, '.sent', HTMLElement), formatTally(this.#sent));
-    show(find(element, '.received', HTMLElement), formatTally(this.#received));
+    show(find(element, '.facts .sent', HTMLElement), formatTally(this.#sent));
+    show(find(element, '.facts .received', HTMLElement), formatTally(this.#received));
+  }
+
+  /**
+   * Sends a text once the task is open.
+   * @param {string} text
+   */
+  greet(text) {
+    this.#task.onOpen(() => this.#send(text, 1));
   }
 
   /** Frees what is held beyond the page's elements. */
   dispose() {
     this.#log.clear();
-    this.#roundTrips.dispose();
+    this.#echoTest.dispose();
   }
 
   /**
@@ -84,33 +111,42 @@ export class Card {
    * @param {HTMLButtonElement} remove
    */
   #listen(error, remove) {
-    this.#task.onOpen(({ header, profile }) => {
+    const { element } = this;
+    this.#task.onOpen(({ header, profile, reconnected }) => {
+      this.#opened = true;
       const cost = profile.cost ?? profile.handshakeCost;
-      const fields = Object.entries(header).map(([name, value]) => `\n${name}: ${value}`);
+      const opened = cost === undefined ? texts.opened : texts.openedIn(formatCount(Math.round(cost)));
+      const lines = Object.entries(header).map(([name, value]) => `\n${name}: ${value}`);
       this.#log.add(
         'event',
-        `open${cost === undefined ? '' : ` in ${Math.round(cost)} ms`}${fields.join('')}`,
+        `${reconnected ? texts.reconnectedEvent(reconnected) : opened}${lines.join('')}`,
       );
+      find(element, '.reconnects', HTMLElement).hidden = !reconnected;
+      show(find(element, '.reconnected', HTMLElement), `${formatCount(reconnected ?? 0)}×`);
+      tell(error);
+      find(element, '.offer', HTMLElement).hidden = true;
       this.update();
     });
     this.#task.onMessage(({ data }) => {
-      if (!this.#roundTrips.take(data)) this.#add('received', data);
+      if (!this.#echoTest.take(data)) this.#add('received', data);
     });
     this.#task.onError(({ errMsg }) => {
-      this.#log.add('event', `error: ${errMsg}`);
+      this.#log.add('event', texts.errorEvent(errMsg));
       tell(error, errMsg);
+      find(element, '.offer', HTMLElement).hidden = this.#opened || !this.#askRelay;
+      this.#echoTest.stop();
     });
     this.#task.onClose(({ code, reason, wasClean }) => {
-      const how = `${code}${reason && ` “${reason}”`}, ${wasClean ? 'clean' : 'not clean'}`;
-      this.#log.add('event', `close ${how}`);
-      show(find(this.element, '.ending .close', HTMLElement), how);
-      find(this.element, '.ending', HTMLElement).hidden = false;
+      const ending = `${code}${reason && ` “${reason}”`}${texts.comma}${wasClean ? texts.clean : texts.notClean}`;
+      this.#log.add('event', texts.closeEvent(ending));
+      show(find(element, '.ending .close', HTMLElement), ending);
+      find(element, '.ending', HTMLElement).hidden = false;
       remove.hidden = false;
-      this.#roundTrips.stop();
-      const focused = this.element.contains(document.activeElement);
+      this.#echoTest.stop();
+      const focused = element.contains(document.activeElement);
       this.update();
-      if (focused) this.element.focus(); // what had it may be hidden now
-      this.element.dispatchEvent(new Event('taskclose', { bubbles: true }));
+      if (focused) element.focus(); // what had it may be hidden now
+      element.dispatchEvent(new Event('taskclose', { bubbles: true }));
     });
   }
 
@@ -124,13 +160,16 @@ export class Card {
     tally.bytes += this.#log.add(direction, data);
   }
 
-  /** @param {HTMLFormElement} form */
-  #wireSend(form) {
+  /**
+   * @param {HTMLFormElement} form
+   * @param {HTMLElement} error
+   */
+  #wireSend(form, error) {
     const message = find(form, 'textarea', HTMLTextAreaElement);
+    const type = find(form, '.type select', HTMLSelectElement);
     const times = find(form, '.times input', HTMLInputElement);
     const file = find(form, '.file input', HTMLInputElement);
     const button = find(form, '.submit', HTMLButtonElement);
-    const error = find(form, '.send-error', HTMLElement);
 
     message.addEventListener('keydown', (event) => {
       if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
@@ -143,17 +182,23 @@ export class Card {
         this.#sending = false;
         return;
       }
+      const { read, fault } = readers[/** @type {keyof typeof readers} */ (type.value)];
+      const data = read(message.value);
+      if (data === undefined) {
+        tell(error, fault);
+        return;
+      }
       this.#sending = true;
-      button.textContent = 'Stop';
-      tell(error, await this.#send(message.value, times.valueAsNumber || 1));
-      button.textContent = 'Send';
+      show(button, texts.stop);
+      tell(error, await this.#send(data, times.valueAsNumber || 1));
+      show(button, texts.send);
       this.#sending = false;
     });
     file.addEventListener('change', async () => {
       for (const each of file.files ?? []) {
         const failure = await each.arrayBuffer().then(
           (data) => this.#send(data, 1),
-          (why) => `${each.name} cannot be read: ${why.message}`,
+          (why) => texts.cannotRead(each.name, why.message),
         );
         tell(error, failure);
       }
@@ -197,6 +242,13 @@ export class Card {
     });
   }
 }
+
+/** How what is typed is read, by the type that is chosen. */
+const readers = {
+  text: { read: (/** @type {string} */ text) => text, fault: '' },
+  hex: { read: fromHex, fault: texts.badHex },
+  base64: { read: fromBase64, fault: texts.badBase64 },
+};
 
 /** Lets events and drawing through. */
 const pause = () => new Promise((resolve) => setTimeout(resolve));

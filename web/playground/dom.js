@@ -1,3 +1,7 @@
+import { texts } from './texts.js';
+
+const SAID = 2000; // milliseconds that a button says what it did
+
 /**
  * Gives the element that the page or a template must have there, with its type.
  * @template {Element} T
@@ -40,4 +44,35 @@ export function tell(place, words = '') {
  */
 export function show(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Copies text when the button is pressed, and says on the button for a moment whether it could.
+ * @param {HTMLButtonElement} button
+ * @param {() => string} text
+ */
+export function wireCopy(button, text) {
+  button.ariaLive = 'polite';
+  button.addEventListener('click', async () => {
+    try {
+      await navigator.clipboard.writeText(text());
+      show(button, texts.copied);
+    } catch {
+      show(button, texts.cannotCopy); // the browser forbids it, as outside https
+    }
+    setTimeout(() => show(button, texts.copy), SAID);
+  });
+}
+
+/**
+ * Saves data as a file.
+ * @param {BlobPart} data
+ * @param {string} name
+ */
+export function download(data, name) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([data]));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the download reads it meanwhile
 }

@@ -1,44 +1,25 @@
-import { find, instance, show } from './dom.js';
-import { formatBytes, formatCount, formatTime, hexDump, hexLine } from './format.js';
+import { hexLine, toBase64 } from './bytes.js';
+import { download, find, instance, show } from './dom.js';
+import { Entries, KEEP_ENTRIES } from './entries.js';
+import { formatBytes, formatCount, formatTime } from './format.js';
+import { Payload } from './payload.js';
+import { texts } from './texts.js';
 
-/**
- * One line of a log: a message, or an event of the connection in words.
- * @typedef {object} Frame
- * @property {number} n counts from 1
- * @property {number} time milliseconds since 1970
- * @property {'sent' | 'received' | 'event'} direction
- * @property {string | ArrayBuffer} data
- * @property {number} size bytes; of text as UTF-8
- */
-
-// What a log keeps, whichever is reached first; the newest frame is kept whatever its size.
-const KEEP_FRAMES = 5000;
-const KEEP_BYTES = 32 << 20;
-
-// How much of a chosen frame is shown at first, and how much more each time.
-const SHOWN_BYTES = 4 << 10;
-const MORE_TIMES = 16;
+/** @typedef {import('./entries.js').Entry} Entry */
 
 // Rows that are drawn above and below those in view, for scrolling.
 const SPARE_ROWS = 8;
 
-const utf8 = new TextEncoder();
-
 /**
- * The last frames of a connection. At most once an animation frame it draws those in view, into rows of one
+ * The messages and events of a connection. At most once an animation frame it draws those in view, into rows of one
  * height that are used again, so that adding one costs the same however fast they come. The arrow keys or a
- * click choose a frame, which is then shown whole below.
+ * click choose an entry, which is then shown whole below.
  */
 export class Log {
-  /** @type {Frame[]} */
-  #frames = [];
-  #bytes = 0;
-  #count = 0;
-  #forgotten = 0; // since it was drawn
+  #entries = new Entries();
   #scheduled = false;
   #following = true;
-  #shown = SHOWN_BYTES;
-  /** @type {Frame | undefined} */
+  /** @type {Entry | undefined} */
   #chosen;
 
   #id;
@@ -46,28 +27,37 @@ export class Log {
   #rows;
   #counter;
   #latest;
+  #query;
+  #direction;
   #payload;
-  #more;
 
   /**
    * @param {HTMLElement} root the log's section, as the template has it
    * @param {string} id unique in the page
+   * @param {(data: string | ArrayBuffer) => void} onResend
    */
-  constructor(root, id) {
+  constructor(root, id, onResend) {
     this.#id = id;
-    this.#view = find(root, '.frames', HTMLElement);
+    this.#view = find(root, '.entries', HTMLElement);
     this.#rows = find(root, '.rows', HTMLElement);
     this.#counter = find(root, '.count', HTMLElement);
     this.#latest = find(root, '.latest', HTMLElement);
-    this.#payload = find(root, '.payload', HTMLElement);
-    this.#more = find(root, '.more', HTMLElement);
+    this.#query = find(root, '.query', HTMLInputElement);
+    this.#direction = find(root, '.filter .direction', HTMLSelectElement);
+    this.#payload = new Payload(find(root, '.payload', HTMLElement), {
+      onDismiss: () => {
+        this.#choose(undefined);
+        this.#view.focus();
+      },
+      onResend,
+    });
 
     this.#view.addEventListener('keydown', (event) => this.#key(event));
     this.#view.addEventListener('click', ({ target }) => {
-      const row = target instanceof Element && target.closest('.frame');
+      const row = target instanceof Element && target.closest('.entry');
       if (!row) return;
       this.#view.focus();
-      this.#choose(this.#frames.find((frame) => this.#rowId(frame) === row.id));
+      this.#choose(this.#entries.shown.find((entry) => this.#rowId(entry) === row.id));
     });
     this.#view.addEventListener('scroll', () => {
       const { scrollHeight, scrollTop, clientHeight } = this.#view;
@@ -80,42 +70,36 @@ export class Log {
       this.#view.scrollTop = this.#view.scrollHeight;
       this.#view.focus();
     });
+    for (const control of [this.#query, this.#direction]) {
+      control.addEventListener('input', () => this.#search());
+    }
     find(root, '.clear', HTMLElement).addEventListener('click', () => this.clear());
-    find(root, '.dismiss', HTMLElement).addEventListener('click', () => {
-      this.#choose(undefined);
-      this.#view.focus();
-    });
-    find(root, '.save', HTMLElement).addEventListener('click', () => this.#save());
-    this.#more.addEventListener('click', () => {
-      this.#shown *= MORE_TIMES;
-      this.#showChosen();
-    });
+    find(root, '.export', HTMLElement).addEventListener('click', () => this.#export());
   }
 
   /**
-   * Adds a frame, and forgets the oldest beyond what is kept.
-   * @param {Frame['direction']} direction
-   * @param {Frame['data']} data
+   * Adds a message or an event.
+   * @param {Entry['direction']} direction
+   * @param {Entry['data']} data
    * @returns {number} its size in bytes
    */
   add(direction, data) {
-    const size = typeof data === 'string' ? utf8.encode(data).length : data.byteLength;
-    this.#frames.push({ n: ++this.#count, time: Date.now(), direction, data, size });
-    this.#bytes += size;
-    while (this.#frames.length > KEEP_FRAMES || (this.#bytes > KEEP_BYTES && this.#frames.length > 1)) {
-      this.#bytes -= this.#frames.shift()?.size ?? 0;
-      this.#forgotten++;
-    }
+    const size = this.#entries.add(direction, data);
     this.#schedule();
     return size;
   }
 
-  /** Forgets all frames. */
+  /** Forgets all messages and events. */
   clear() {
-    this.#frames = [];
-    this.#bytes = 0;
+    this.#entries.clear();
     this.#following = true;
     this.#choose(undefined);
+    this.#schedule();
+  }
+
+  #search() {
+    this.#entries.search(this.#direction.value, this.#query.value);
+    this.#following = true;
     this.#schedule();
   }
 
@@ -132,27 +116,37 @@ export class Log {
     const view = this.#view;
     const rows = this.#rows;
     const { clientHeight, scrollTop } = view;
-    const frames = this.#frames;
+    const entries = this.#entries.shown;
     const height = this.#height;
-    // Who reads further up keeps seeing the same frames.
-    const top = this.#following
-      ? frames.length * height - clientHeight
-      : scrollTop - this.#forgotten * height;
-    this.#forgotten = 0;
+    const gone = this.#entries.takeGone();
+    // A reader further up keeps seeing the same entries.
+    const top = this.#following ? entries.length * height - clientHeight : scrollTop - gone * height;
 
     const first = Math.max(0, Math.floor(top / height) - SPARE_ROWS);
-    const shown = frames.slice(first, Math.ceil((Math.max(0, top) + clientHeight) / height) + SPARE_ROWS);
-    while (rows.childElementCount < shown.length) rows.append(instance('frame-template'));
+    const shown = entries.slice(first, Math.ceil((Math.max(0, top) + clientHeight) / height) + SPARE_ROWS);
+    while (rows.childElementCount < shown.length) rows.append(instance('entry-template'));
     while (rows.childElementCount > shown.length) rows.lastElementChild?.remove();
-    for (const [i, frame] of shown.entries()) this.#fill(rows.children[i], frame, first + i);
+    for (const [i, entry] of shown.entries()) this.#fill(rows.children[i], entry, first + i);
     rows.style.paddingTop = `${first * height}px`;
-    rows.style.paddingBottom = `${(frames.length - first - shown.length) * height}px`;
+    rows.style.paddingBottom = `${(entries.length - first - shown.length) * height}px`;
     if (top !== scrollTop) view.scrollTop = top;
 
     const active = this.#chosen && shown.includes(this.#chosen) ? this.#rowId(this.#chosen) : '';
     view.setAttribute('aria-activedescendant', active);
-    const kept = frames.length < this.#count ? `, the last ${formatCount(frames.length)} kept` : '';
-    show(this.#counter, `${formatCount(this.#count)} ${this.#count === 1 ? 'frame' : 'frames'}${kept}`);
+    show(this.#counter, this.#count());
+  }
+
+  /** What there was, and what of it is kept and shown. */
+  #count() {
+    const { messages, events, kept, shown, searching } = this.#entries;
+    const parts = [
+      texts.messageCount(messages, formatCount(messages)),
+      texts.eventCount(events, formatCount(events)),
+    ];
+    if (kept.length === 0) parts.push(texts.noneKept);
+    else if (kept.length < messages + events) parts.push(texts.keptCount(formatCount(kept.length)));
+    if (searching) parts.push(texts.shownCount(formatCount(shown.length)));
+    return messages + events === 0 ? texts.nothingYet : parts.join(texts.comma);
   }
 
   /** Of a row, in pixels. */
@@ -160,49 +154,50 @@ export class Log {
     return Number.parseFloat(getComputedStyle(this.#view).lineHeight);
   }
 
-  /** @param {Frame} frame */
+  /** @param {Entry} entry */
   #rowId = ({ n }) => `${this.#id}-${n}`;
 
   /**
    * @param {Element} row
-   * @param {Frame} frame
+   * @param {Entry} entry
    * @param {number} index
    */
-  #fill(row, frame, index) {
-    const { time, direction, data, size } = frame;
-    row.ariaSelected = String(frame === this.#chosen);
-    row.ariaSetSize = String(this.#frames.length);
+  #fill(row, entry, index) {
+    const { time, direction, data, size } = entry;
+    row.ariaSelected = String(entry === this.#chosen);
+    row.ariaSetSize = String(this.#entries.shown.length);
     row.ariaPosInSet = String(index + 1);
-    if (row.id === this.#rowId(frame)) return;
-    row.id = this.#rowId(frame);
-    row.className = `frame ${direction}`;
+    if (row.id === this.#rowId(entry)) return;
+    row.id = this.#rowId(entry);
+    row.className = `entry ${direction}`;
     const event = direction === 'event';
     const text = typeof data === 'string';
     const clock = formatTime(time);
     const [at, way, kind, length, preview] = row.children;
     show(at.children[0], clock.slice(0, 3));
     show(at.children[1], clock.slice(3));
-    show(way.children[0], direction);
-    show(kind, event ? '' : text ? 'text' : 'bin');
+    show(way.children[0], texts[direction]);
+    show(kind, event ? '' : text ? texts.textKind : texts.binaryKind);
     show(length, event ? '' : formatBytes(size));
     show(preview, text ? data.slice(0, 256) : hexLine(data));
   }
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const frames = this.#frames;
-    const at = this.#chosen ? frames.indexOf(this.#chosen) : frames.length;
+    const entries = this.#entries.shown;
+    const at = this.#chosen ? entries.indexOf(this.#chosen) : -1;
     /** @type {Record<string, number>} */
     const steps = {
       ArrowUp: -1,
       ArrowDown: 1,
       PageUp: -10,
       PageDown: 10,
-      Home: -KEEP_FRAMES,
-      End: KEEP_FRAMES,
+      Home: -KEEP_ENTRIES,
+      End: KEEP_ENTRIES,
     };
-    if (event.key in steps && frames.length > 0) {
-      this.#choose(frames[Math.min(frames.length - 1, Math.max(0, at + steps[event.key]))]);
+    if (event.key in steps && entries.length > 0) {
+      const to = (at < 0 ? entries.length : at) + steps[event.key];
+      this.#choose(entries[Math.min(entries.length - 1, Math.max(0, to))]);
     } else if (event.key === 'Escape') {
       this.#choose(undefined);
     } else {
@@ -212,51 +207,32 @@ export class Log {
   }
 
   /**
-   * Shows a frame whole below the rows, or none. It stays shown when the log forgets it.
-   * @param {Frame | undefined} frame
+   * Shows an entry whole below the rows, or none. It stays shown when the log forgets it.
+   * @param {Entry | undefined} entry
    */
-  #choose(frame) {
-    this.#chosen = frame;
-    this.#shown = SHOWN_BYTES;
-    this.#payload.hidden = !frame;
+  #choose(entry) {
+    this.#chosen = entry;
+    this.#payload.show(entry);
     this.#schedule();
-    if (!frame) return;
-
-    const { n, direction, data, size } = frame;
-    const kind = typeof data === 'string' ? 'text' : 'binary';
-    const title = `Frame ${formatCount(n)}: ${direction === 'event' ? direction : `${direction}, ${kind}`}`;
-    find(this.#payload, 'h4', HTMLElement).textContent = `${title}, ${formatCount(size)} B`;
-    this.#payload.ariaLabel = title;
-    this.#showChosen();
-
+    if (!entry) return;
     const view = this.#view;
-    const top = this.#frames.indexOf(frame) * this.#height;
+    const top = this.#entries.shown.indexOf(entry) * this.#height;
     const bottom = top + this.#height;
     if (top < view.scrollTop) view.scrollTop = top;
     else if (bottom > view.scrollTop + view.clientHeight) view.scrollTop = bottom - view.clientHeight;
   }
 
-  #showChosen() {
-    if (!this.#chosen) return;
-    const { data } = this.#chosen;
-    const pre = find(this.#payload, 'pre', HTMLElement);
-    const text = typeof data === 'string';
-    pre.className = text ? 'text' : 'binary';
-    pre.textContent = text
-      ? data.slice(0, this.#shown)
-      : hexDump(data, this.#shown, pre.clientWidth < 620 ? 8 : 16);
-    const whole = text ? data.length : data.byteLength;
-    this.#more.hidden = this.#shown >= whole;
-    this.#more.textContent = `Show ${formatBytes(Math.min(whole, this.#shown * MORE_TIMES))}`;
-  }
-
-  #save() {
-    if (!this.#chosen) return;
-    const { n, data } = this.#chosen;
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([data]));
-    link.download = `frame-${n}.${typeof data === 'string' ? 'txt' : 'bin'}`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the download reads it meanwhile
+  /** Saves what is kept as JSON, an entry a line; binary as Base64. */
+  #export() {
+    const lines = this.#entries.kept.map(({ n, time, direction, data, size }) =>
+      JSON.stringify({
+        n,
+        time: new Date(time).toISOString(),
+        direction,
+        size,
+        ...(typeof data === 'string' ? { text: data } : { base64: toBase64(data) }),
+      }),
+    );
+    download(`[\n${lines.join(',\n')}\n]\n`, `${this.#id}.json`);
   }
 }

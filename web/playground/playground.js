@@ -1,18 +1,29 @@
 import { connectSocket, load, stats } from '../connectsocket.mjs';
 import { Benchmark } from './benchmark.js';
 import { Card } from './card.js';
-import { find, instance, show, tell } from './dom.js';
+import { find, show, tell } from './dom.js';
+import { asksForRelay, toOption } from './draft.js';
+import { wireDrawers } from './drawers.js';
+import { ConnectForm } from './form.js';
 import { formatBytes, formatCount } from './format.js';
+import { SettingsForm } from './settings.js';
+import { Start } from './start.js';
+import { Store } from './store.js';
 import { wireTabs } from './tabs.js';
+import { texts, translatePage } from './texts.js';
 
-const form = find(document, '#connect-form', HTMLFormElement);
-const url = find(form, '#url', HTMLInputElement);
-const example = find(form, '#example', HTMLSelectElement);
-const protocols = find(form, '#protocols', HTMLInputElement);
-const timeout = find(form, '#timeout', HTMLInputElement);
-const headers = find(form, '#headers', HTMLElement);
-const addHeader = find(form, '#add-header', HTMLButtonElement);
-const refusal = find(form, '#connect-error', HTMLElement);
+/** @typedef {import('./draft.js').Draft} Draft */
+
+translatePage();
+
+const echo = new URL('/echo', location.href);
+echo.protocol = echo.protocol.replace('http', 'ws');
+
+const store = new Store();
+const settings = new SettingsForm(store).option;
+const form = new ConnectForm(settings, echo.href);
+const start = new Start(form, echo.href, store);
+const refusal = find(document, '#connect-error', HTMLElement);
 const tasks = find(document, '#tasks', HTMLElement);
 const empty = find(document, '#empty', HTMLElement);
 const removeClosed = find(document, '#remove-closed', HTMLButtonElement);
@@ -20,34 +31,30 @@ const removeClosed = find(document, '#remove-closed', HTMLButtonElement);
 /** @type {Set<Card>} */
 const cards = new Set();
 
-const echo = new URL('/echo', location.href);
-echo.protocol = echo.protocol.replace('http', 'ws');
-url.value = echo.href;
-example.value = '';
+/** @type {Record<string, { query: string, fields?: Record<string, string>, greeting?: string }>} */
+const tries = {
+  hello: { query: '', greeting: 'hello' },
+  push: { query: 'push=10000' },
+  refused: { query: 'status=403', fields: { relay: 'on' } },
+};
 
 wireTabs(find(document, '#tabs', HTMLElement));
+wireDrawers(find(document, '.drawers', HTMLElement));
 new Benchmark(find(document, '#benchmark-panel', HTMLElement), echo.href);
 loadModule();
 
-example.addEventListener('change', () => {
-  echo.search = example.value;
-  url.value = echo.href;
-});
-url.addEventListener('input', () => {
-  example.value = 'custom';
-});
-addHeader.addEventListener('click', () => {
-  const row = instance('header-template');
-  find(row, '.remove', HTMLButtonElement).addEventListener('click', () => {
-    row.remove();
-    addHeader.focus();
-  });
-  headers.append(row);
-  find(row, '.name', HTMLInputElement).focus();
-});
-form.addEventListener('submit', (event) => {
+find(document, '#connect-form', HTMLFormElement).addEventListener('submit', (event) => {
   event.preventDefault();
-  connect();
+  const { draft } = form;
+  start.record(draft);
+  connect(draft);
+});
+empty.addEventListener('click', ({ target }) => {
+  const { query, fields, greeting } = tries[/** @type {HTMLElement} */ (target).dataset.try ?? ''] ?? {};
+  if (query === undefined) return;
+  echo.search = query;
+  const draft = form.initialAt(echo.href);
+  connect({ ...draft, fields: { ...draft.fields, ...fields } }, greeting);
 });
 removeClosed.addEventListener('click', () => {
   for (const card of cards) if (card.closed) remove(card);
@@ -58,13 +65,13 @@ setInterval(() => {
   showStats();
 }, 250);
 
-/** Loads the module, telling how far it is and how it ended. */
+/** Loads the module, and shows how far it is and how it ended. */
 function loadModule() {
   const progress = find(document, '#progress', HTMLProgressElement);
   const state = find(document, '#module', HTMLElement);
   let size = 0;
   load({
-    relay: '/relay',
+    ...settings,
     onProgress({ loaded, total }) {
       size = total;
       progress.max = total;
@@ -72,25 +79,31 @@ function loadModule() {
     },
   })
     .then(
-      () => show(state, `Module ready: ${formatBytes(size)} in ${Math.round(performance.now())} ms`),
+      () => show(state, texts.ready(formatBytes(size), formatCount(Math.round(performance.now())))),
       (error) => {
         state.classList.add('error');
-        show(state, `The module cannot run: ${error.message}`);
+        show(state, texts.cannotRun(error.message));
       },
     )
     .finally(() => progress.remove());
 }
 
-/** Calls connectSocket with what the form says. */
-async function connect() {
-  const option = {
-    url: url.value.trim(),
-    header: readHeader(),
-    protocols: protocols.value.split(/[\s,]+/).filter(Boolean),
-    timeout: timeout.valueAsNumber,
-  };
+/**
+ * Calls connectSocket as a draft says.
+ * @param {Draft} draft
+ * @param {string} [greeting] to send once it is open
+ */
+async function connect(draft, greeting) {
+  const option = toOption(draft);
+  const viaRelay = { ...draft, fields: { ...draft.fields, relay: 'on' } };
   try {
-    add(new Card(await connectSocket(option), option.url, remove));
+    const task = await connectSocket(option);
+    const card = new Card(task, option.url, {
+      onRemove: remove,
+      onAskRelay: settings.relay && !asksForRelay(option) ? () => connect(viaRelay) : undefined,
+    });
+    if (greeting) card.greet(greeting);
+    add(card);
     tell(refusal);
   } catch (error) {
     const { errMsg } = /** @type {import('../connectsocket.js').Result} */ (error);
@@ -98,27 +111,22 @@ async function connect() {
   }
 }
 
-/** Gives the header rows that have a name; undefined without any. */
-function readHeader() {
-  const fields = Array.from(headers.children, (row) => [
-    find(row, '.name', HTMLInputElement).value.trim(),
-    find(row, '.value', HTMLInputElement).value,
-  ]).filter(([name]) => name);
-  return fields.length > 0 ? Object.fromEntries(fields) : undefined;
-}
-
 /** @param {Card} card */
 function add(card) {
   cards.add(card);
   tasks.append(card.element);
   count();
+  const { activeElement, body } = document;
+  if (activeElement === body || !activeElement?.checkVisibility()) {
+    card.element.focus({ preventScroll: true }); // what had the focus is hidden now
+  }
   card.element.scrollIntoView({ block: 'nearest' });
 }
 
 /** @param {Card} card */
 function remove(card) {
   const neighbour = card.element.nextElementSibling ?? card.element.previousElementSibling;
-  const focus = neighbour instanceof HTMLElement ? neighbour : url;
+  const focus = neighbour instanceof HTMLElement ? neighbour : find(document, '#url', HTMLElement);
   card.dispose();
   card.element.remove();
   cards.delete(card);

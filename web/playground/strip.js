@@ -51,8 +51,7 @@ export class Strip {
   }
 
   #makePlot() {
-    const color = (/** @type {string} */ name) =>
-      getComputedStyle(this.#element).getPropertyValue(name).trim();
+    const color = (/** @type {string} */ name) => getComputedStyle(this.#element).getPropertyValue(name);
     /** @type {uPlot.Series} */
     const dots = {
       stroke: () => color('--accent'),

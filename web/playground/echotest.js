@@ -1,8 +1,9 @@
 import uPlot from 'uplot';
 import { find, show, tell } from './dom.js';
 import { formatCount, formatMillis } from './format.js';
+import { texts } from './texts.js';
 
-const PACE = 100; // milliseconds from one ping to the next
+const PACE = 100; // milliseconds from one message to the next
 const WINDOW = 60; // seconds that are drawn and counted
 const PATIENCE = 5000; // milliseconds until an echo is given up
 
@@ -13,7 +14,7 @@ const dark = matchMedia('(prefers-color-scheme: dark)');
  * Measures round trips: sends a text, one at a time, waits until it comes back, and draws how long each took
  * in the last minute.
  */
-export class RoundTrips {
+export class EchoTest {
   /** @type {number[]} when each was sent, in seconds since the first */
   #times = [];
   /** @type {number[]} milliseconds */
@@ -21,7 +22,7 @@ export class RoundTrips {
   #count = 0;
   #began = 0;
   /** @type {{ text: string, sent: number } | undefined} */
-  #ping;
+  #awaited;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #scheduled = false;
@@ -42,9 +43,9 @@ export class RoundTrips {
   constructor(root, send) {
     this.#root = root;
     this.#send = send;
-    this.#button = find(root, '.ping', HTMLButtonElement);
+    this.#button = find(root, '.toggle', HTMLButtonElement);
     this.#chart = find(root, '.chart', HTMLElement);
-    this.#error = find(root, '.ping-error', HTMLElement);
+    this.#error = find(root, '.echo-error', HTMLElement);
     this.#button.addEventListener('click', () => (this.#running ? this.stop() : this.#start()));
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.#chart);
     dark.addEventListener('change', this.#redraw);
@@ -66,7 +67,7 @@ export class RoundTrips {
    */
   stop(why) {
     clearTimeout(this.#timer);
-    this.#ping = undefined;
+    this.#awaited = undefined;
     this.#button.ariaPressed = 'false';
     if (why) tell(this.#error, why);
   }
@@ -85,9 +86,9 @@ export class RoundTrips {
    */
   take(data) {
     const now = performance.now();
-    if (!this.#ping || data !== this.#ping.text) return false;
-    const { sent } = this.#ping;
-    this.#ping = undefined;
+    if (!this.#awaited || data !== this.#awaited.text) return false;
+    const { sent } = this.#awaited;
+    this.#awaited = undefined;
     clearTimeout(this.#timer);
     const time = (sent - this.#began) / 1000;
     this.#times.push(time);
@@ -103,17 +104,11 @@ export class RoundTrips {
   }
 
   #next() {
-    const text = `ping ${this.#count + 1} ${Math.random().toString(36).slice(2)}`;
+    const text = `echo test ${this.#count + 1} ${Math.random().toString(36).slice(2)}`;
     const sent = performance.now();
     this.#began ||= sent;
-    this.#ping = { text, sent };
-    this.#timer = setTimeout(
-      () =>
-        this.stop(
-          `No echo within ${PATIENCE / 1000} s: a round trip needs a server that sends back what it gets.`,
-        ),
-      PATIENCE,
-    );
+    this.#awaited = { text, sent };
+    this.#timer = setTimeout(() => this.stop(texts.noEcho(PATIENCE / 1000)), PATIENCE);
     this.#send(text).catch(({ errMsg }) => this.stop(errMsg));
   }
 
@@ -136,9 +131,8 @@ export class RoundTrips {
     show(find(this.#root, '.p50', HTMLElement), formatMillis(p50));
     show(find(this.#root, '.p99', HTMLElement), formatMillis(p99));
     show(find(this.#root, '.last', HTMLElement), formatMillis(this.#trips.at(-1) ?? 0));
-    show(find(this.#root, '.pings', HTMLElement), formatCount(this.#count));
+    show(find(this.#root, '.echoes', HTMLElement), formatCount(this.#count));
 
-    find(this.#root, '.ping-hint', HTMLElement).hidden = true;
     this.#chart.hidden = false;
     this.#plot ??= this.#makePlot();
     const level = (/** @type {number} */ y) => this.#times.map(() => y);
