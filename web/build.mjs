@@ -68,13 +68,16 @@ await bundle({
   outfile: join(dist, 'connectsocket.mjs'),
   format: 'esm',
 });
-await bundle({
-  entryPoints: [join(web, 'wx.js')],
-  outfile: join(dist, 'wx.mjs'),
-  format: 'esm',
-  external: ['./connectsocket.mjs'], // there is one in a page
-});
-for (const types of ['connectsocket.d.ts', 'classic.d.ts', 'wx.d.ts'])
+for (const name of ['wx', 'websocket']) {
+  await bundle({
+    entryPoints: [join(web, `${name}.js`)],
+    outfile: join(dist, `${name}.mjs`),
+    format: 'esm',
+    external: ['./connectsocket.mjs'], // there is one in a page
+    keepNames: true, // WebSocket is called so
+  });
+}
+for (const types of ['connectsocket.d.ts', 'classic.d.ts', 'wx.d.ts', 'websocket.d.ts'])
   cpSync(join(web, types), join(dist, types));
 await bundle({
   entryPoints: ['playground.js', 'contestant.js', 'playground.css'].map((file) =>
