@@ -17,12 +17,14 @@ const patience = { timeout: 120_000 }; // what has not come by then never will
 /** The page: nothing but wx, and the clients, which find it there. */
 const page = `
   import { install } from 'connectsocket/wx';
+  import cloudbase from '@cloudbase/adapter-wx_mp';
+  import { WebSocket as LeanCloudWebSocket } from '@leancloud/platform-adapters-weapp';
   import mqtt from 'mqtt';
   import io from 'weapp.socket.io';
   import WebsocketHeartbeat from 'websocket-heartbeat-miniprogram';
 
   install((globalThis.wx ??= {}));
-  Object.assign(globalThis, { mqtt, io, WebsocketHeartbeat });
+  Object.assign(globalThis, { cloudbase, LeanCloudWebSocket, mqtt, io, WebsocketHeartbeat });
 `;
 
 for (const name of engineNames) {
@@ -178,6 +180,70 @@ for (const name of engineNames) {
         });
       } finally {
         await server.close();
+      }
+    });
+
+    test('@leancloud/platform-adapters-weapp, with a subprotocol', patience, async () => {
+      const serve = await startServe();
+      try {
+        await withPage(async (page) => {
+          const seen = await page.evaluate(async (url) => {
+            const { LeanCloudWebSocket, until } = /** @type {any} */ (globalThis);
+            /** @type {unknown[]} */
+            const seen = [];
+            const socket = new LeanCloudWebSocket(url, 'lc.json.3');
+            socket.onopen = () => {
+              seen.push(socket.readyState);
+              socket.send('hello');
+              socket.send(Uint8Array.of(1, 255).buffer);
+            };
+            socket.onmessage = (/** @type {any} */ { data }) =>
+              seen.push(typeof data === 'string' ? data : [...new Uint8Array(data)]);
+            socket.onclose = (/** @type {any} */ { code }) => seen.push(code, socket.readyState);
+            await until(() => seen.length === 3);
+            socket.close();
+            await until(() => seen.length === 5);
+
+            const refused = new LeanCloudWebSocket('ftp://a.example');
+            const { message } = await new Promise((resolve) => {
+              refused.onerror = resolve;
+            });
+            return [...seen, message];
+          }, serve.echo);
+          assert.deepEqual(seen.slice(0, -1), [1, 'hello', [1, 255], 1000, 3]);
+          assert.match(String(seen.at(-1)), /^connectSocket:fail invalid url/);
+        });
+      } finally {
+        await serve.close();
+      }
+    });
+
+    test('@cloudbase/adapter-wx_mp', patience, async () => {
+      const serve = await startServe();
+      try {
+        await withPage(async (page) => {
+          const seen = await page.evaluate(async (url) => {
+            const { cloudbase, until } = /** @type {any} */ (globalThis);
+            /** @type {unknown[]} */
+            const seen = [];
+            const { wsClass: WebSocket } = cloudbase.genAdapter({});
+            const socket = new WebSocket(url);
+            socket.onopen = () => {
+              seen.push(socket.readyState);
+              socket.send('hello');
+            };
+            socket.onmessage = (/** @type {any} */ { data }) => seen.push(data);
+            socket.onclose = (/** @type {any} */ { code, reason }) =>
+              seen.push(code, reason, socket.readyState);
+            await until(() => seen.length === 2);
+            socket.close(4000, 'enough');
+            await until(() => seen.length === 5);
+            return seen;
+          }, serve.echo);
+          assert.deepEqual(seen, [1, 'hello', 4000, 'enough', 3]);
+        });
+      } finally {
+        await serve.close();
       }
     });
   });
