@@ -2,54 +2,30 @@
  * Client libraries for mini-programs, as npm has them, on connectsocket/wx: each with a real server, in every engine.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { build } from 'esbuild';
 import mqtt from 'mqtt';
-import { Server } from 'socket.io';
+import { startBundledSite, startSocketIo, withPage as withPageOf } from './clients.mjs';
 import { engineNames, openEngine } from './engine.mjs';
 import { startMosquitto } from './mosquitto.mjs';
-import { closeAfterTests, startServe, startSite } from './server.mjs';
+import { closeAfterTests, startServe } from './server.mjs';
 
-/** @import { AddressInfo } from 'node:net' */
 /** @import { Engine, Page } from './engine.mjs' */
 
 const patience = { timeout: 120_000 }; // what has not come by then never will
 
 /** The page: nothing but wx, and the clients, which find it there. */
 const page = `
-  import { stats } from 'connectsocket';
   import { install } from 'connectsocket/wx';
+  import cloudbase from '@cloudbase/adapter-wx_mp';
+  import { WebSocket as LeanCloudWebSocket } from '@leancloud/platform-adapters-weapp';
   import mqtt from 'mqtt';
   import io from 'weapp.socket.io';
   import WebsocketHeartbeat from 'websocket-heartbeat-miniprogram';
 
   install((globalThis.wx ??= {}));
-  globalThis.uncaught = [];
-  addEventListener('error', ({ message }) => uncaught.push(message));
-  addEventListener('unhandledrejection', ({ reason }) => uncaught.push(String(reason)));
-  const until = async (condition) => {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
-  };
-  Object.assign(globalThis, { stats, mqtt, io, WebsocketHeartbeat, until });
+  Object.assign(globalThis, { cloudbase, LeanCloudWebSocket, mqtt, io, WebsocketHeartbeat });
 `;
-
-/** Starts a server of socket.io that answers what a client says. */
-async function startSocketIo() {
-  const http = createServer();
-  const io = new Server(http, { serveClient: false });
-  io.on('connection', (socket) => {
-    socket.on('echo', (...args) => args.pop()(...args));
-    socket.on('say', (...args) => socket.emit('said', ...args));
-    socket.on('break', () => socket.conn.close());
-  });
-  io.of('/news').on('connection', (socket) => socket.emit('headline', socket.handshake.auth.name));
-  await once(http.listen(0, '127.0.0.1'), 'listening');
-  const { port } = /** @type {AddressInfo} */ (http.address());
-  return { url: `http://127.0.0.1:${port}`, close: () => io.close() };
-}
 
 for (const name of engineNames) {
   describe(name, () => {
@@ -59,34 +35,11 @@ for (const name of engineNames) {
     const use = closeAfterTests();
 
     before(async () => {
-      const { outputFiles } = await build({
-        stdin: { contents: page, resolveDir: import.meta.dirname },
-        bundle: true,
-        format: 'esm',
-        write: false,
-      });
-      ({ url: site } = await use(startSite, {
-        '/': '<!doctype html><link rel="icon" href="data:,"><script type="module" src="page.mjs"></script>',
-        '/page.mjs': { body: outputFiles[0].text },
-      }));
+      ({ url: site } = await use(startBundledSite, page));
       engine = await use(openEngine, name);
     }, patience);
 
-    /**
-     * Runs f with a new page, in which nothing may be thrown that is not caught, and no task may be left.
-     *
-     * @param {(page: Page) => Promise<void>} f
-     */
-    async function withPage(f) {
-      const page = await engine.newPage(site);
-      try {
-        await f(page);
-        await page.evaluate('until(() => stats().tasks === 0)');
-        assert.deepEqual(await page.evaluate('uncaught'), []);
-      } finally {
-        await page.close();
-      }
-    }
+    const withPage = (/** @type {(page: Page) => Promise<void>} */ f) => withPageOf(engine, site, f);
 
     test('mqtt, with mosquitto', patience, async () => {
       const broker = await startMosquitto();
@@ -227,6 +180,70 @@ for (const name of engineNames) {
         });
       } finally {
         await server.close();
+      }
+    });
+
+    test('@leancloud/platform-adapters-weapp, with a subprotocol', patience, async () => {
+      const serve = await startServe();
+      try {
+        await withPage(async (page) => {
+          const seen = await page.evaluate(async (url) => {
+            const { LeanCloudWebSocket, until } = /** @type {any} */ (globalThis);
+            /** @type {unknown[]} */
+            const seen = [];
+            const socket = new LeanCloudWebSocket(url, 'lc.json.3');
+            socket.onopen = () => {
+              seen.push(socket.readyState);
+              socket.send('hello');
+              socket.send(Uint8Array.of(1, 255).buffer);
+            };
+            socket.onmessage = (/** @type {any} */ { data }) =>
+              seen.push(typeof data === 'string' ? data : [...new Uint8Array(data)]);
+            socket.onclose = (/** @type {any} */ { code }) => seen.push(code, socket.readyState);
+            await until(() => seen.length === 3);
+            socket.close();
+            await until(() => seen.length === 5);
+
+            const refused = new LeanCloudWebSocket('ftp://a.example');
+            const { message } = await new Promise((resolve) => {
+              refused.onerror = resolve;
+            });
+            return [...seen, message];
+          }, serve.echo);
+          assert.deepEqual(seen.slice(0, -1), [1, 'hello', [1, 255], 1000, 3]);
+          assert.match(String(seen.at(-1)), /^connectSocket:fail invalid url/);
+        });
+      } finally {
+        await serve.close();
+      }
+    });
+
+    test('@cloudbase/adapter-wx_mp', patience, async () => {
+      const serve = await startServe();
+      try {
+        await withPage(async (page) => {
+          const seen = await page.evaluate(async (url) => {
+            const { cloudbase, until } = /** @type {any} */ (globalThis);
+            /** @type {unknown[]} */
+            const seen = [];
+            const { wsClass: WebSocket } = cloudbase.genAdapter({});
+            const socket = new WebSocket(url);
+            socket.onopen = () => {
+              seen.push(socket.readyState);
+              socket.send('hello');
+            };
+            socket.onmessage = (/** @type {any} */ { data }) => seen.push(data);
+            socket.onclose = (/** @type {any} */ { code, reason }) =>
+              seen.push(code, reason, socket.readyState);
+            await until(() => seen.length === 2);
+            socket.close(4000, 'enough');
+            await until(() => seen.length === 5);
+            return seen;
+          }, serve.echo);
+          assert.deepEqual(seen, [1, 'hello', 4000, 'enough', 3]);
+        });
+      } finally {
+        await serve.close();
       }
     });
   });

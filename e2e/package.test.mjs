@@ -69,6 +69,9 @@ describe('the tarball', () => {
       'dist/connectsocket.wasm.br',
       'dist/connectsocket.wasm.gz',
       'dist/provenance.json',
+      'dist/websocket.d.ts',
+      'dist/websocket.mjs',
+      'dist/websocket.mjs.map',
       'dist/wx.d.ts',
       'dist/wx.mjs',
       'dist/wx.mjs.map',
@@ -83,7 +86,7 @@ describe('the tarball', () => {
   });
 
   test('has source maps with their sources', () => {
-    for (const script of ['connectsocket.js', 'connectsocket.mjs', 'wx.mjs']) {
+    for (const script of ['connectsocket.js', 'connectsocket.mjs', 'websocket.mjs', 'wx.mjs']) {
       const map = /\/\/# sourceMappingURL=(.+)\n$/.exec(read(`dist/${script}`).toString())?.[1];
       const { sources, sourcesContent } = json(`dist/${map}`);
       assert.ok(sources.length > 0, script);

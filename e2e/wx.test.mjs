@@ -11,6 +11,7 @@ const harness = `
   import { install, installUni } from './wx.mjs';
   globalThis.wx = install({ version: 1 });
   globalThis.uni = installUni({ version: 2 });
+  globalThis.own = install({ canIUse: () => 'own' });
   globalThis.unhandled = [];
   addEventListener('unhandledrejection', ({ reason }) => unhandled.push(reason));
   globalThis.first = (task, on) => new Promise((resolve) => task[on](resolve));
@@ -96,6 +97,39 @@ const cases = [
       'connectSocket:fail parameter error: parameter should be Object instead of Undefined',
       'connectSocket:fail parameter error: reading parameter.success threw Error: no',
     ],
+  ],
+  [
+    'canIUse knows the names of sockets, and stays where there is one',
+    async () => {
+      const { wx, uni, own } = /** @type {any} */ (globalThis);
+      const names = [
+        'connectSocket',
+        'connectSocket.object.protocols',
+        'connectSocket.success.socketTaskId',
+        'sendSocketMessage.object.data',
+        'closeSocket.object.code',
+        'onSocketOpen.callback.header',
+        'onSocketClose.callback.reason',
+        'SocketTask',
+        'SocketTask.onMessage',
+        'SocketTask.send.object.data',
+      ];
+      const others = [
+        'request',
+        'connectSocket.object.other',
+        'connectSocket.protocols',
+        'SocketTask.ping',
+        'xconnectSocket',
+        '',
+        undefined,
+      ];
+      return [
+        names.filter((name) => !wx.canIUse(name) || !uni.canIUse(name)),
+        others.filter((name) => wx.canIUse(name) || uni.canIUse(name)),
+        own.canIUse('anything'),
+      ];
+    },
+    [[], [], 'own'],
   ],
 ];
 

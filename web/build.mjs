@@ -90,16 +90,17 @@ mkdirSync(dist, { recursive: true });
 /** @type {Array<[keyof typeof kinds, Record<string, string>]>} */
 const scripts = [
   ['classic', { 'connectsocket.bridge': 'standalone.js', connectsocket: 'classic.js' }],
-  ['module', { connectsocket: 'module.js', wx: 'wx.js' }],
-  ['common', { connectsocket: 'module.js', wx: 'wx.js', classic: 'classic.js' }],
+  ['module', { connectsocket: 'module.js', wx: 'wx.js', websocket: 'websocket.js' }],
+  ['common', { connectsocket: 'module.js', wx: 'wx.js', websocket: 'websocket.js', classic: 'classic.js' }],
 ];
 for (const [kind, entries] of scripts) {
   for (const [out, file] of Object.entries(entries)) {
-    await bundle({ outdir: dist, ...kinds[kind], entryPoints: [{ in: join(web, file), out }] });
+    const keepNames = out === 'websocket'; // of its class
+    await bundle({ outdir: dist, keepNames, ...kinds[kind], entryPoints: [{ in: join(web, file), out }] });
   }
 }
 writeFileSync(join(dist, 'cjs/package.json'), '{ "type": "commonjs" }\n');
-for (const types of ['connectsocket.d.ts', 'classic.d.ts', 'wx.d.ts']) {
+for (const types of ['connectsocket.d.ts', 'classic.d.ts', 'wx.d.ts', 'websocket.d.ts']) {
   for (const folder of ['', 'cjs']) cpSync(join(web, types), join(dist, folder, types));
 }
 await bundle({

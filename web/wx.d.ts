@@ -7,8 +7,17 @@ import type {
   SocketTaskPromise,
 } from './connectsocket.js';
 
+/** What both have beside the family. */
+interface Named {
+  /**
+   * Whether a name of the family, of the task, or of their parameters is there: `connectSocket.object.protocols`. Where
+   * the object that is given to install has its own canIUse, that stays.
+   */
+  canIUse(schema: string): boolean;
+}
+
 /** The family as WeChat has it. */
-export interface Wx extends Omit<Family, 'connectSocket'> {
+export interface Wx extends Omit<Family, 'connectSocket'>, Named {
   /** Opens a WebSocket. A refused call's task tells it by onError and onClose. */
   connectSocket(option: ConnectOption): SocketTask;
 }
@@ -17,7 +26,7 @@ export interface Wx extends Omit<Family, 'connectSocket'> {
 type AnyCallback = { [K in keyof Callbacks]-?: Required<Pick<Callbacks<ConnectResult>, K>> }[keyof Callbacks];
 
 /** The family as uni-app has it. */
-export interface Uni extends Omit<Family, 'connectSocket'> {
+export interface Uni extends Omit<Family, 'connectSocket'>, Named {
   /** Opens a WebSocket. A refused call's task tells it by onError and onClose. */
   connectSocket(option: ConnectOption & AnyCallback): SocketTask;
   connectSocket(option: ConnectOption): SocketTaskPromise;
