@@ -93,6 +93,7 @@ function ownURL(file) {
  * @param {string} url at which the file is not
  */
 function cure(name, url) {
+  if (url.startsWith('file:')) return `copy connectsocket.wasm from node_modules/connectsocket/dist there`;
   if (url.includes('/node_modules/')) {
     return `add to the app: import { load } from 'connectsocket'; import ${name} from 'connectsocket/${name}?url'; load({ ${name} });`;
   }
