@@ -178,7 +178,7 @@ export const cases = [
         () => {},
         {},
         { url: 1 },
-        { url: 'http://x' },
+        { url: 'ftp://x' },
         { url: 'wss://' },
       ];
       for (const input of inputs) seen.push(await failure(connectSocket(input)));
@@ -199,7 +199,7 @@ export const cases = [
         ),
         'connectSocket:fail parameter error: parameter.url should be String instead of Undefined',
         'connectSocket:fail parameter error: parameter.url should be String instead of Number',
-        'connectSocket:fail invalid url "http://x"',
+        'connectSocket:fail invalid url "ftp://x"',
         'connectSocket:fail invalid url "wss://"',
       ],
       ['fail connectSocket:fail SyntaxError', 'complete', 'rejected'],
@@ -400,8 +400,7 @@ export const cases = [
         proxy,
         { url: Symbol('u') },
         { url: 1n },
-        { url: echo, header: cyclic },
-        { url: echo, header: { a: Symbol('v') } },
+        { url: echo, header: 1 },
         { url: echo, protocols: { length: -1 } },
         { url: echo, protocols: [Symbol('p')] },
       ];
@@ -410,6 +409,13 @@ export const cases = [
         results.push(
           (await failure(connectSocket(input))).startsWith('connectSocket:fail parameter error: '),
         );
+      // A value that cannot be sent is left out.
+      for (const header of [cyclic, { a: Symbol('v') }]) {
+        const task = connectSocket({ url: echo, header });
+        await watch(task).open;
+        task.close();
+        await watch(task).close;
+      }
       const task = await connectSocket({
         url: echo,
         success: 1,
@@ -422,7 +428,7 @@ export const cases = [
       await watch(task).close;
       return [results.every(Boolean), results.length, connectSocket.stats().tasks, {}.polluted];
     },
-    [true, 11, 0, undefined],
+    [true, 10, 0, undefined],
   ],
   [
     'holds at most so much, then says so and closes with 4008',

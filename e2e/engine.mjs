@@ -46,8 +46,17 @@ import { openWebkit } from './webkit.mjs';
 
 const openers = { chromium: openChromium, firefox: openFirefox, webkit: openWebkit };
 
-/** Names of the engines, in the order in which they are best tried. */
-export const engineNames = /** @type {EngineName[]} */ (Object.keys(openers));
+/** Names of the engines, in the order in which they are best tried; ENGINE in the environment chooses one of them. */
+export const engineNames = chosen(/** @type {EngineName[]} */ (Object.keys(openers)));
+
+/** @param {EngineName[]} names */
+function chosen(names) {
+  const one = process.env.ENGINE;
+  if (!one) return names;
+  const found = names.filter((name) => name === one);
+  if (found.length === 0) throw new Error(`ENGINE is ${one}, not one of ${names.join(', ')}`);
+  return found;
+}
 
 /**
  * Starts a browser without a window on the screen, with an empty profile of its own, which accepts any certificate.

@@ -89,7 +89,7 @@ rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 /** @type {Array<[keyof typeof kinds, Record<string, string>]>} */
 const scripts = [
-  ['classic', { 'connectsocket.bridge': 'bridge.js', connectsocket: 'classic.js' }],
+  ['classic', { 'connectsocket.bridge': 'standalone.js', connectsocket: 'classic.js' }],
   ['module', { connectsocket: 'module.js', wx: 'wx.js' }],
   ['common', { connectsocket: 'module.js', wx: 'wx.js', classic: 'classic.js' }],
 ];

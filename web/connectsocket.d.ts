@@ -125,6 +125,11 @@ export interface SocketTask {
   onError(handler: (res: Result) => void): void;
   /** Called exactly once for each task, as its last event. */
   onClose(handler: (res: CloseResult) => void): void;
+  /** Takes a handler off, or all handlers of its kind. Events of a kind without a handler are held again. */
+  offOpen(handler?: (res: OpenResult<never>) => void): void;
+  offMessage(handler?: (res: MessageResult<never>) => void): void;
+  offError(handler?: (res: Result) => void): void;
+  offClose(handler?: (res: CloseResult) => void): void;
   readonly readyState: number;
   readonly CONNECTING: number;
   readonly OPEN: number;
@@ -160,6 +165,12 @@ export function onSocketOpen(handler: (res: OpenResult) => void): void;
 export function onSocketMessage<T = string | ArrayBuffer>(handler: (res: MessageResult<T>) => void): void;
 export function onSocketError(handler: (res: Result) => void): void;
 export function onSocketClose(handler: (res: CloseResult) => void): void;
+
+/** Takes a handler of a global function off, or all of its kind. They are exports only: `install` does not put them anywhere. */
+export function offSocketOpen(handler?: (res: OpenResult) => void): void;
+export function offSocketMessage(handler?: (res: MessageResult<never>) => void): void;
+export function offSocketError(handler?: (res: Result) => void): void;
+export function offSocketClose(handler?: (res: CloseResult) => void): void;
 
 export interface Family {
   connectSocket: typeof connectSocket;
@@ -236,6 +247,10 @@ export interface Api extends Family {
   ready: typeof ready;
   install: typeof install;
   stats: typeof stats;
+  offSocketOpen: typeof offSocketOpen;
+  offSocketMessage: typeof offSocketMessage;
+  offSocketError: typeof offSocketError;
+  offSocketClose: typeof offSocketClose;
 }
 
 declare global {

@@ -1,6 +1,9 @@
 // The toolchain's own file as a function of the global object that it is to see: see build.mjs.
 import wasmExec from 'go:wasm_exec';
-import { bare, createBridge } from '../internal/jsbridge/bridge.js';
+import { createBridge } from '../internal/jsbridge/bridge.js';
+import { baseURL, parseURL } from '../internal/jsbridge/option.js';
+import { bare, run as runCallback } from '../internal/jsbridge/outcome.js';
+import { HELD_SLOTS } from '../internal/jsbridge/wire.js';
 import { openFile } from './files.js';
 
 /**
@@ -8,11 +11,11 @@ import { openFile } from './files.js';
  * @typedef {import('./connectsocket.js').Api} Api
  */
 
-// The same for every copy of this script on a page, so that there is one module.
+// On the global object, where every copy of this script finds it: there is one module in a page.
 const MARK = Symbol.for('connectsocket');
 
-// A module that dies is started again at the next call, after a pause that doubles (milliseconds); one that has run
-// for a minute counts as new.
+// A module that dies is started again by the next call, after a pause that doubles (milliseconds); one that has run for a
+// minute counts as new.
 const RESTARTS = 3;
 const BACKOFF = 100;
 const STABLE = 60_000;
@@ -21,92 +24,103 @@ const NO_WEBSOCKET =
   'there is no WebSocket here; Node.js has one from version 22 on, before set globalThis.WebSocket to that of the package ws';
 
 /**
- * Gives the page's connectSocket and all that goes with it; the first copy of the script makes it.
+ * Returns the page's connectSocket and all that goes with it; the first copy of the script makes it.
  * @param {import('./files.js').Files} files where the module's files are if load is given no URL
  * @returns {Api}
  */
 export function connectsocket(files) {
-  // @ts-expect-error: the mark is ours
-  const present = globalThis.connectSocket?.[MARK];
-  if (present) return present;
+  const page = /** @type {any} */ (globalThis);
+  if (page[MARK]) return page[MARK];
 
   /** @type {import('./connectsocket.js').Settings} */
   const settings = bare();
-  const bridge = createBridge(settings, VERSION, begin);
-  /** @type {Promise<void> | undefined} */
+  const bridge = createBridge(settings, VERSION, { begin, restarts });
+  const { module } = bridge;
+  /** @type {Promise<void> | undefined} what load returned, unless that has failed */
   let loading;
+  /** @type {LoadOption['wasm']} of the next try */
+  let source;
+  /** @type {LoadOption['onProgress']} */
+  let progress;
+  let begun = false; // a try that has not failed
   /** @type {WebAssembly.Module | undefined} compiled, for another start */
   let compiled;
   /** @type {any} */
   let program;
   let started = 0; // by performance.now
   let deaths = 0;
-  let dead = false;
-  let ran = false; // once
+  let dead = false; // and may be started again
 
   /** @param {LoadOption} [option] */
   function load(option) {
-    const { wasm, onProgress, ...rest } = bare(option);
-    const limits = bare(rest);
-    if (!loading) {
-      loading = start(limits, wasm, onProgress).catch(giveUp);
-      loading.catch(() => {}); // every call tells it
-    } else if (Object.keys(limits).length > 0) {
+    const { wasm, onProgress, ...limits } = bare(option);
+    if (begun && Object.keys(limits).length > 0) {
       console.warn('connectSocket: the module is loading already; these settings come too late', limits);
     }
+    if (loading) return loading;
+    if (!begun) {
+      try {
+        Object.assign(settings, checked(limits));
+        source = wasm ?? source;
+        progress = onProgress;
+        module.wake(true);
+      } catch (error) {
+        giveUp(error, true); // no call may go out without the limits that the page wants
+      }
+    }
+    loading = new Promise((resolve, reject) =>
+      module.whenSettled(() => (module.failure ? reject(new Error(module.failure)) : resolve())),
+    );
+    loading.catch(() => {
+      loading = undefined; // the next call tries again
+    });
     return loading;
   }
 
-  /** Called with every call that waits for the module. */
+  /** Called when a call needs the module, or its load. */
   function begin() {
-    if (!dead) {
-      load();
-      return;
+    begun = true;
+    if (dead) {
+      dead = false;
+      setTimeout(() => startAgain().catch(giveUp), BACKOFF * 2 ** (deaths - 1));
+    } else {
+      // A response can be used once. Fetching the file in its place is not for us: the page may have asked for its integrity.
+      start().catch((error) => giveUp(error, source !== undefined && !isURL(source)));
     }
-    dead = false;
-    setTimeout(
-      () =>
-        startAgain()
-          .catch(giveUp)
-          .catch(() => {}),
-      BACKOFF * 2 ** (deaths - 1),
-    );
   }
 
-  /** @param {unknown} error */
-  function giveUp(error) {
-    bridge.fail(error instanceof Error ? error : new Error(String(error)));
-    throw error;
-  }
-
-  bridge.restart = () => {
+  /** Called when the module has died: whether begin may start it again. */
+  function restarts() {
     if (performance.now() - started > STABLE) deaths = 0;
     dead = deaths < RESTARTS;
     deaths++;
     program = undefined;
     return dead;
-  };
+  }
 
   /**
-   * @param {import('./connectsocket.js').Settings} limits
-   * @param {LoadOption['wasm']} wasm
-   * @param {LoadOption['onProgress']} onProgress
+   * @param {unknown} error
+   * @param {boolean} [forGood] whether no other try can succeed
    */
-  async function start(limits, wasm, onProgress) {
-    Object.assign(settings, checked(limits));
+  function giveUp(error, forGood = false) {
+    begun = false;
+    module.fail(error instanceof Error ? error : new Error(String(error)), forGood);
+  }
+
+  async function start() {
     if (typeof WebAssembly !== 'object') throw new Error('this page has no WebAssembly');
     if (typeof WebSocket !== 'function') throw new Error(NO_WEBSOCKET);
-    const imports = newProgram();
-    const file = await openFile(files, 'wasm', wasm, base());
+    const file = await openFile(files, 'wasm', source, baseURL());
+    const onProgress = progress;
     /** @type {LoadOption['onProgress']} */
-    const told = onProgress && ((progress) => bridge.run(onProgress, progress));
-    const source = await instantiate(file.response, imports, told).catch((error) => diagnose(file, error));
-    if (!source.instance.exports.event) throw new Error(`${file.url} is not a connectsocket module`);
-    compiled = source.module;
+    const told = onProgress && ((state) => runCallback(onProgress, state));
+    const { instance, module: code } = await instantiate(file.response, newProgram(), told).catch((error) =>
+      diagnose(file, error),
+    );
+    if (!instance.exports.event) throw new Error(`${file.url} is not a connectsocket module`);
+    compiled = code;
     await nextTask(); // compiling has ended in this one, and starting Go takes long enough alone
-    run(source.instance);
-    await bridge.ready;
-    ran = true;
+    run(instance);
   }
 
   async function startAgain() {
@@ -124,13 +138,11 @@ export function connectsocket(files) {
     const mine = program;
     /** @param {unknown} why */
     const die = (why) => {
-      if (mine !== program) return;
-      bridge.die(why);
-      if (!ran && dead) begin(); // load waits for it, if no call does
+      if (mine === program) module.die(why);
     };
     started = performance.now();
-    bridge.exports = instance.exports;
-    // run tells of an exit only where Go was entered by it; exit always does, with Go still on the stack.
+    module.exports = instance.exports;
+    // run reports an exit only if Go was entered by it; exit always does, with Go still on the stack.
     mine.exit = (/** @type {number} */ code) =>
       queueMicrotask(() => die(new Error(`it has exited with code ${code}`)));
     mine.run(instance).catch(die);
@@ -138,23 +150,28 @@ export function connectsocket(files) {
 
   const api = {
     load,
-    ready: bridge.ready,
+    ready: module.ready,
     stats: () => ({
       ...bridge.stats(),
       memory: program?._inst?.exports.mem.buffer.byteLength ?? 0,
       values: program?._values?.length ?? 0,
     }),
     ...bridge.family,
+    ...bridge.off,
     connectTask: bridge.connectTask,
     install: bridge.install,
   };
-  Object.defineProperty(Object.assign(bridge.family.connectSocket, api), MARK, bare({ value: api }));
-  globalThis.connectSocket = /** @type {any} */ (bridge.family.connectSocket);
+  Object.assign(bridge.family.connectSocket, api);
+  Object.defineProperty(page, MARK, bare({ value: api }));
+  if (!('connectSocket' in page)) page.connectSocket = bridge.family.connectSocket;
   return /** @type {Api} */ (/** @type {unknown} */ (api));
 }
 
-/** What relative URLs in settings are relative to. */
-const base = () => globalThis.document?.baseURI ?? globalThis.location?.href;
+/**
+ * @param {NonNullable<LoadOption['wasm']>} wasm
+ * @returns {wasm is string | URL}
+ */
+const isURL = (wasm) => typeof wasm === 'string' || wasm instanceof URL;
 
 /**
  * Makes URLs of settings absolute and throws on what they cannot be.
@@ -169,12 +186,16 @@ function checked(limits) {
       throw new Error(`${name} should be a whole number above 0 instead of ${String(limit)}`);
     }
   }
+  if (Number(settings.maxHeldMessages) > HELD_SLOTS) {
+    throw new Error(`maxHeldMessages should be at most ${HELD_SLOTS} instead of ${settings.maxHeldMessages}`);
+  }
   if (onLimit !== undefined && onLimit !== 'fail' && onLimit !== 'replace') {
     throw new Error(`onLimit should be fail or replace instead of ${String(onLimit)}`);
   }
   if (relay !== undefined) {
-    const url = new URL(relay, base());
-    settings.relay = url.href.replace(/^http/, 'ws');
+    const url = parseURL(relay);
+    if (!url || !/^wss?:$/.test(url.protocol)) throw new Error(`invalid relay URL "${relay}"`);
+    settings.relay = url.href;
   }
   if (domains !== undefined) {
     settings.domains = domains.map((domain) => {
@@ -228,7 +249,10 @@ async function instantiate(response, imports, onProgress) {
 /** Resolves in a task of its own, which no throttled timer delays. */
 const nextTask = () =>
   new Promise((resolve) => {
-    if (typeof MessageChannel !== 'function') return setTimeout(resolve);
+    if (typeof MessageChannel !== 'function') {
+      setTimeout(resolve);
+      return;
+    }
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
       port1.close(); // Node would wait for more

@@ -13,4 +13,8 @@ export const {
   onSocketMessage,
   onSocketError,
   onSocketClose,
+  offSocketOpen,
+  offSocketMessage,
+  offSocketError,
+  offSocketClose,
 } = connectsocket({ wasm: () => new URL('connectsocket.wasm', import.meta.url) });

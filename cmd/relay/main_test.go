@@ -23,41 +23,109 @@ import (
 	"time"
 )
 
-func noEnv(string) (string, bool) { return "", false }
-
 func TestParse(t *testing.T) {
-	vars := map[string]string{"RELAY_MAX_CONNS": "5", "RELAY_ALLOW": "a:1, *.b", "RELAY_PING": "3s", "RELAY_LISTEN": "ignored"}
-	env := func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
-	o, err := parse([]string{"-listen", ":1", "-origin", "https://a,https://b", "-origin", "https://c", "-trusted-proxy", "10.0.0.0/8,::1/128"}, env, io.Discard)
+	environ := []string{"RELAY_MAX_CONNS=5", "RELAY_ALLOW=a:1, *.b,", "RELAY_PING=3s", "RELAY_LISTEN=:9", "RELAY_COMPRESSION=false", "HOME=x",
+		"RELAY_MAX_CONN=5", "RELAY_ping=1s", "RELAY_PORT_8080_TCP=tcp://10.0.0.1:8080", "RELAY_SERVICE_HOST=10.0.0.1"}
+	o, err := parse([]string{"-listen", ":1", "-origin", "https://a,https://b", "-origin", "https://c", "-trusted-proxy", "10.0.0.0/8,::1/128"}, environ, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if o.listen != ":1" || o.MaxConns != 5 || strings.Join(o.Allow, " ") != "a:1 *.b" || strings.Join(o.Origins, " ") != "https://a https://b https://c" ||
-		o.PingInterval != 3*time.Second || len(o.TrustedProxies) != 2 || o.MaxMessage != 64<<20 {
+		o.PingInterval != 3*time.Second || len(o.TrustedProxies) != 2 || o.MaxMessage != 64<<20 || !o.NoCompression {
 		t.Errorf("%+v", o)
 	}
-	for _, args := range [][]string{{"-nonsense"}, {"extra"}, {"-tls-cert", "x"}, {"-max-conns", "many"}, {"-trusted-proxy", "10.0.0.1"}} {
-		if _, err := parse(args, noEnv, io.Discard); err == nil {
+	if got := strings.Join(o.unknown, " "); got != "RELAY_MAX_CONN RELAY_ping" {
+		t.Errorf("unknown variables: %s", got)
+	}
+	for _, args := range []string{
+		"-nonsense", "extra", "-tls-cert x", "-max-conns many", "-trusted-proxy 10.0.0.1", "-listen=", "-listen nonsense", "-metrics :99999",
+		"-max-conns 0", "-max-conns -1", "-max-conns-per-addr 0", "-handshakes 0", "-handshakes -1", "-handshakes NaN", "-handshakes-per-addr 0",
+		"-max-message 0", "-max-message -1", "-ping 1ns", "-ping 0", "-ping -1s", "-write-stall 1ns", "-dial-timeout 1ns", "-drain -1s", "-drain-delay -1s",
+		"-drain 1000h", "-log-level loud",
+	} {
+		if _, err := parse(strings.Fields(args), nil, io.Discard); err == nil {
 			t.Errorf("%q is taken", args)
 		}
 	}
-	if _, err := parse(nil, func(name string) (string, bool) { return "x", name == "RELAY_PING" }, io.Discard); err == nil || !strings.Contains(err.Error(), "RELAY_PING") {
+	if _, err := parse([]string{"-drain", "0"}, nil, io.Discard); err != nil {
+		t.Errorf("no drain: %v", err)
+	}
+	if _, err := parse(nil, []string{"RELAY_PING=x"}, io.Discard); err == nil || !strings.Contains(err.Error(), "RELAY_PING") {
 		t.Errorf("a bad variable: %v", err)
 	}
 	var help bytes.Buffer
-	if _, err := parse([]string{"-h"}, noEnv, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "RELAY_MAX_CONNS") {
+	if _, err := parse([]string{"-h"}, nil, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "RELAY_MAX_CONNS") {
 		t.Errorf("-h: %v\n%s", err, &help)
 	}
 }
 
-// certificate writes a self-signed certificate with this serial number.
-func certificate(t *testing.T, dir string, serial int64) (certFile, keyFile string) {
+// TestDefaults holds the defaults against the world: proxies that cut after 60 s of silence, docker stop, which waits 10 s, and
+// Kubernetes, which waits 30.
+func TestDefaults(t *testing.T) {
+	o, err := parse(nil, nil, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.PingInterval > 55*time.Second {
+		t.Errorf("pings after %v", o.PingInterval)
+	}
+	if end := o.drainDelay + o.drain + 2*time.Second; end > 9*time.Second {
+		t.Errorf("the drain ends after %v", end)
+	}
+}
+
+// TestCheck has -check say what is wrong, or hardly meant, without serving.
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := certificate(t, dir, 1, time.Now().Add(-time.Minute))
+	good := "-check -allow a.example -origin https://a.example"
+	for args, want := range map[string]string{
+		good:                                             "",
+		"-check -origin https://a.example":               "no upstream is allowed",
+		"-check -allow a.example":                        "no origin is allowed",
+		good + " -trusted-proxy 0.0.0.0/0":               "choose its address",
+		good + " -max-conns 1000000000":                  "open files are not enough",
+		good + " -max-conns-per-addr 100000":             "above -max-conns",
+		good + " -tls-cert " + cert + " -tls-key " + key: "expired",
+		good + " -tls-cert /none -tls-key /none":         "!loading the certificate",
+		good + " -allow *x":                              "!*x",
+		good + " -origin https://*app.example":           "!https://*app.example",
+		good + " -deny-header a:b":                       "!a:b",
+		good + " -handshakes Inf":                        "!HandshakeRate",
+	} {
+		var out, logs bytes.Buffer
+		err := run(t.Context(), strings.Fields(args), []string{"RELAY_LISTEN=127.0.0.1:1"}, &out, &logs)
+		if refused, ok := strings.CutPrefix(want, "!"); ok {
+			if err == nil || !strings.Contains(err.Error(), refused) {
+				t.Errorf("%s: %v, want %s", args, err, refused)
+			}
+			continue
+		}
+		if err != nil || out.String() != "the settings are valid\n" {
+			t.Errorf("%s: %v, %s", args, err, &out)
+		}
+		if !strings.Contains(logs.String(), want) || want == "" && strings.Contains(logs.String(), "allowed") {
+			t.Errorf("%s: warns of %s, want %s", args, &logs, want)
+		}
+	}
+	var logs bytes.Buffer
+	if err := run(t.Context(), strings.Fields(good), []string{"RELAY_ALOW=x"}, io.Discard, &logs); err != nil || !strings.Contains(logs.String(), "no such setting: RELAY_ALOW") {
+		t.Errorf("a misspelt variable: %v, %s", err, &logs)
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-version"}, nil, &out, io.Discard); err != nil || !strings.HasPrefix(out.String(), "relay ") || !strings.Contains(out.String(), "go1.") {
+		t.Errorf("-version: %q, %v", &out, err)
+	}
+}
+
+// certificate writes a self-signed certificate with this serial number and end.
+func certificate(t *testing.T, dir string, serial int64, notAfter time.Time) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "test"}, NotAfter: notAfter}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -78,18 +146,20 @@ func certificate(t *testing.T, dir string, serial int64) (certFile, keyFile stri
 // TestRun serves with TLS, reloads the certificate, answers the operator's questions and ends in order.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
-	cert, key := certificate(t, dir, 1)
+	cert, key := certificate(t, dir, 1, time.Now().Add(time.Hour))
 	ctx, cancel := context.WithCancel(t.Context())
 	logs, logged := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, []string{"-listen", "127.0.0.1:0", "-metrics", "127.0.0.1:0", "-tls-cert", cert, "-tls-key", key, "-drain-delay", "300ms"}, noEnv, logged)
+		done <- run(ctx, []string{"-listen", "127.0.0.1:0", "-metrics", "127.0.0.1:0", "-tls-cert", cert, "-tls-key", key, "-drain-delay", "300ms"}, nil, io.Discard, logged)
 		logged.Close()
 	}()
 	lines := json.NewDecoder(logs)
 	var line struct{ Msg, Relay, Metrics string }
-	if err := lines.Decode(&line); err != nil || line.Relay == "" {
-		t.Fatalf("%+v, %v", line, err)
+	for line.Relay == "" { // after warnings
+		if err := lines.Decode(&line); err != nil {
+			t.Fatalf("%+v, %v", line, err)
+		}
 	}
 	addrs := line
 	rest := make(chan []string)
@@ -141,12 +211,12 @@ func TestRun(t *testing.T) {
 		t.Fatalf("certificate %d is still served, not %d", serial(), want)
 	}
 	becomes(1)
-	certificate(t, dir, 2)
+	certificate(t, dir, 2, time.Now().Add(time.Hour))
 	becomes(2)
 	os.WriteFile(cert, []byte("half written"), 0o600)
 	time.Sleep(1100 * time.Millisecond) // past the next look at the files
 	becomes(2)
-	certificate(t, dir, 3)
+	certificate(t, dir, 3, time.Now().Add(time.Hour))
 	becomes(3)
 
 	cancel()

@@ -20,7 +20,7 @@ type certFiles struct {
 	current *tls.Certificate
 }
 
-// load reads the files. The caller holds mu, or is alone.
+// load reads the files, and warns of a certificate that browsers will refuse for its dates. The caller holds mu, or is alone.
 func (c *certFiles) load() error {
 	changed := c.stat()
 	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
@@ -28,6 +28,12 @@ func (c *certFiles) load() error {
 		return fmt.Errorf("loading the certificate: %w", err)
 	}
 	c.current, c.changed = &pair, changed
+	switch now := time.Now(); {
+	case now.After(pair.Leaf.NotAfter):
+		c.log.Warn("the certificate has expired", "file", c.cert, "at", pair.Leaf.NotAfter)
+	case now.Before(pair.Leaf.NotBefore):
+		c.log.Warn("the certificate is not valid yet", "file", c.cert, "until", pair.Leaf.NotBefore)
+	}
 	return nil
 }
 

@@ -60,10 +60,11 @@ func serve(ctx context.Context, addr, dir, cert, key string) error {
 		return fmt.Errorf("split the address: %w", err)
 	}
 	toEcho, err := relay.New(relay.Config{
-		Allow:   []string{"127.0.0.1:" + port, "localhost:" + port, listener.Addr().String()},
-		Origins: []string{"*"},
-		TLS:     &tls.Config{RootCAs: roots},
-		Logger:  slog.New(slog.DiscardHandler),
+		Allow:                []string{"127.0.0.1:" + port, "localhost:" + port, listener.Addr().String()},
+		Origins:              []string{"*"},
+		HandshakeRatePerAddr: 200, // all its pages have one address
+		TLS:                  &tls.Config{RootCAs: roots},
+		Logger:               slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return fmt.Errorf("make the relay: %w", err)

@@ -1,14 +1,14 @@
 // Package jsbridge is the border with JavaScript. Its two halves, bridge_js.go
-// and bridge.js, stand side by side: values stay in JavaScript, state stays in
-// Go, and only small integers cross for each event.
+// and the JavaScript modules beside it, share one rule: values stay in
+// JavaScript, state stays in Go, and only small integers cross for each event.
 //
-//	bridge.js: listener ─► slot table ─► event(task, kind, slot, size) ─┐
-//	bridge.js: handlers ◄─ act ◄─ decision, packed in an int32 ◄── task.Set
+//	JavaScript: listener ─► slot table ─► event(task, kind, slot, size) ─┐
+//	JavaScript: handlers ◄─ act ◄─ decision, packed in an int32 ◄── task.Set
 //
-// The functions are entered through two doors. Where the page's loader started
-// the module it hands bridge.js the instance's exports: a direct call, no
-// allocation. Where a page starts the module as any other Go program, nobody
-// has the exports, and the same functions are wrapped in js.FuncOf.
+// The functions are entered through two doors. If the page's loader started the
+// module, JavaScript has the instance's exports: a direct call without an
+// allocation. If a page starts the module as any other Go program, nobody has
+// the exports, and the same functions are wrapped in js.FuncOf.
 package jsbridge
 
 import (
@@ -20,27 +20,25 @@ import (
 // set is the module's one registry: a WebAssembly export has no receiver.
 var set *task.Set
 
-// version of the package, set by the linker, to tell a stale module from its
-// script.
+// version of the package, set by the linker, to notice a stale module.
 var version string
 
-// Start joins the two halves: it gives bridge.js the way in, and the texts that
-// it tells. From then on the global connectSocket works. Start returns at once;
-// the program must be kept running. It panics where bridge.js is not there: the
-// loader brings it, a page that starts the module itself needs
-// connectsocket.bridge.js before.
+// Start joins the two halves: it gives the JavaScript half the functions to
+// enter this one. From then on the global connectSocket works. Start returns at
+// once; the program must keep running. It panics if the JavaScript half is not
+// there: the loader brings it, and a page that starts the module itself loads
+// connectsocket.bridge.js first.
 func Start() {
 	bridge := js.Global().Get("connectsocketBridge")
 	if bridge.IsUndefined() {
-		panic("connectsocket: connectsocket.bridge.js is to be loaded before the module")
+		panic("connectsocket: load connectsocket.bridge.js before the module")
 	}
-	bridge.Get("start").Invoke(version, js.FuncOf(enter), js.FuncOf(configure), js.FuncOf(connect), js.FuncOf(closeTask),
-		task.NotOpen, task.BadData, task.NotConnected, task.TimedOut, task.HeldTooMuch, task.BadAnswer)
+	bridge.Get("start").Invoke(version, js.FuncOf(dispatch), js.FuncOf(configure), js.FuncOf(connect), js.FuncOf(closeTask))
 }
 
-// enter is the door without exports. Its first argument is the number of the
-// function in bridge.js's list of entrances, the others are the function's.
-func enter(_ js.Value, args []js.Value) any {
+// dispatch is the door without exports. Its first argument is the number of the
+// function in [task.Entrances], the others are the function's arguments.
+func dispatch(_ js.Value, args []js.Value) any {
 	var n [6]int32
 	for i, arg := range args {
 		n[i] = int32(arg.Int())
@@ -51,7 +49,7 @@ func enter(_ js.Value, args []js.Value) any {
 	case 1:
 		return next(n[1])
 	case 2:
-		listen(n[1], n[2])
+		listen(n[1], n[2], n[3])
 	case 3:
 		return send(n[1], n[2])
 	case 4:
@@ -70,19 +68,21 @@ func enter(_ js.Value, args []js.Value) any {
 	return nil
 }
 
-// configure creates the set: with the last id of a module that has died, with
-// the limits that bridge.js was given, and the domains behind them.
+// configure creates the set from an object with the fields of [task.Settings].
 func configure(_ js.Value, args []js.Value) any {
+	s := args[0]
+	last := int32(s.Get("lastId").Int())
 	l := task.Limits{
-		MaxSockets:      args[1].Int(),
-		Replace:         args[2].Bool(),
-		MaxHeldBytes:    args[3].Int(),
-		MaxHeldMessages: args[4].Int(),
+		MaxSockets:      s.Get("maxSockets").Int(),
+		Replace:         s.Get("replace").Bool(),
+		MaxHeldBytes:    s.Get("maxHeldBytes").Int(),
+		MaxHeldMessages: s.Get("maxHeldMessages").Int(),
 	}
-	for _, domain := range args[5:] {
-		l.Domains = append(l.Domains, domain.String())
+	domains := s.Get("domains")
+	for i := range domains.Length() {
+		l.Domains = append(l.Domains, domains.Index(i).String())
 	}
-	set = task.NewSet(l, int32(args[0].Int()))
+	set = task.NewSet(l, last)
 	return nil
 }
 
@@ -91,14 +91,14 @@ func configure(_ js.Value, args []js.Value) any {
 //
 //go:wasmexport event
 func event(id, kind, slot, size, busy int32) int32 {
-	return pack(set.Event(id, task.Event{Kind: task.Kind(kind), Slot: slot, Size: size}, busy == 1))
+	return set.Event(id, task.Event{Kind: task.Kind(kind), Slot: slot, Size: size}, busy == 1).Pack()
 }
 
 //go:wasmexport next
-func next(id int32) int32 { return pack(set.Next(id)) }
+func next(id int32) int32 { return set.Next(id).Pack() }
 
 //go:wasmexport listen
-func listen(id, kind int32) { set.Listen(id, task.Kind(kind)) }
+func listen(id, kind, on int32) { set.Listen(id, task.Kind(kind), on == 1) }
 
 //go:wasmexport send
 func send(id, readyState int32) int32 { return bit(set.Send(id, task.State(readyState))) }
@@ -121,36 +121,36 @@ func down(id int32) int32 { return bit(set.Down(id)) }
 //go:wasmexport delay
 func delay(id, chance int32) int32 { return set.Delay(id, chance) }
 
-// connect answers what bridge.js read of a connectSocket option with the
-// task's admission, or with the errMsg of a refusal.
+// connect judges what option.js read of a connectSocket call. It returns the
+// task's id, or the errMsg of a refusal.
 func connect(_ js.Value, args []js.Value) any {
+	call := args[0]
 	c := task.Call{
-		Type:    args[0].String(),
-		Fault:   args[1].String(),
-		URLType: args[2].String(),
-		URL:     args[3].String(),
-		Scheme:  args[4].String(),
-		Host:    args[5].String(),
-		Timeout: args[6].Float(),
-		Relayed: args[7].Bool(),
+		Type:    call.Get("type").String(),
+		Fault:   call.Get("fault").String(),
+		URLType: call.Get("urlType").String(),
+		URL:     call.Get("url").String(),
+		Scheme:  call.Get("scheme").String(),
+		Host:    call.Get("host").String(),
+		Relayed: args[1].Bool(),
 	}
-	if len(args) > 8 {
+	if r := call.Get("reconnect"); r.Truthy() {
 		c.Reconnect = &task.Reconnect{
-			Retries:  args[8].Float(),
-			MinDelay: args[9].Float(),
-			MaxDelay: args[10].Float(),
-			Factor:   args[11].Float(),
-			Jitter:   args[12].Float(),
+			Retries:  r.Get("retries").Float(),
+			MinDelay: r.Get("minDelay").Float(),
+			MaxDelay: r.Get("maxDelay").Float(),
+			Factor:   r.Get("factor").Float(),
+			Jitter:   r.Get("jitter").Float(),
 		}
 	}
-	a, err := set.Connect(c)
+	id, err := set.Connect(c)
 	if err != nil {
 		return err.Error()
 	}
-	return []any{a.ID, a.Timeout, a.Uptime}
+	return id
 }
 
-// closeTask answers a close with whether to close the WebSocket, or with the
+// closeTask judges a close. It returns whether to close the WebSocket, or the
 // errMsg of a refusal.
 func closeTask(_ js.Value, args []js.Value) any {
 	closing, err := set.Close(int32(args[0].Int()), task.CloseCall{
@@ -162,11 +162,6 @@ func closeTask(_ js.Value, args []js.Value) any {
 		return err.Error()
 	}
 	return closing
-}
-
-// pack puts a decision into the integer that act in bridge.js takes apart.
-func pack(d task.Decision) int32 {
-	return int32(d.Verb) | int32(d.Kind)<<4 | bit(d.Own)<<6 | bit(d.Global)<<7 | bit(d.More)<<8 | d.Slot<<9
 }
 
 func bit(b bool) int32 {

@@ -41,22 +41,19 @@ var badCalls = []struct{ name, option, want string }{
 	{"url a String object", `{ url: new String(echo()), ...on }`, "parameter error: parameter.url should be String instead of Object"},
 	{"url a function", `{ url: () => echo(), ...on }`, "parameter error: parameter.url should be String instead of Function"},
 
-	{"http", `{ url: 'http://x', ...on }`, `invalid url "http://x"`},
-	{"https", `{ url: 'https://x/y?z', ...on }`, `invalid url "https://x/y?z"`},
-	{"no scheme", `{ url: 'example.com', ...on }`, `invalid url "example.com"`},
-	{"a path", `{ url: '/echo', ...on }`, `invalid url "/echo"`},
+	{"ftp", `{ url: 'ftp://x', ...on }`, `invalid url "ftp://x"`},
+	{"a blob", `{ url: 'blob:http://x/y', ...on }`, `invalid url "blob:http://x/y"`},
+	{"a script", `{ url: 'javascript:1', ...on }`, `invalid url "javascript:1"`},
 	{"scheme only", `{ url: 'ws:', ...on }`, `invalid url "ws:"`},
 	{"no host", `{ url: 'ws://', ...on }`, `invalid url "ws://"`},
-	{"empty", `{ url: '', ...on }`, `invalid url ""`},
 	{"bad port", `{ url: 'ws://x:99999', ...on }`, `invalid url "ws://x:99999"`},
-	{"not ASCII", `{ url: 'http://é', ...on }`, `invalid url "http://é"`},
+	{"not ASCII", `{ url: 'ftp://é', ...on }`, `invalid url "ftp://é"`},
 
 	{"protocols a number", `{ url: echo(), protocols: 1, ...on }`, "parameter error: parameter.protocols should be Array instead of Number"},
 	{"protocols an object", `{ url: echo(), protocols: {}, ...on }`, "parameter error: parameter.protocols should be Array instead of Object"},
 	{"a protocol of another type", `{ url: echo(), protocols: ['a', null], ...on }`, "parameter error: parameter.protocols[1] should be String instead of Null"},
 	{"header a string", `{ url: echo(), header: 'a: b', ...on }`, "parameter error: parameter.header should be Object instead of String"},
 	{"header an array", `{ url: echo(), header: [['a', 'b']], ...on }`, "parameter error: parameter.header should be Object instead of Array"},
-	{"header value an object", `{ url: echo(), header: { a: { b: 1 } }, ...on }`, "parameter error: parameter.header.a should be String instead of Object"},
 }
 
 func TestRefusedCall(t *testing.T) {
@@ -112,6 +109,7 @@ func TestConstructorThrows(t *testing.T) {
 		{"an empty protocol", `echo()`, `['']`},
 		{"an empty string", `echo()`, `''`},
 		{"not ASCII", `echo()`, `'é'`},
+		{"a fragment", `echo() + '#x'`, `[]`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			expect(t, newPage(t, "({ maxSockets: 1 })"), `
@@ -157,6 +155,8 @@ func TestURLForms(t *testing.T) {
 		"scheme of any case": `echo().replace('ws', 'Ws')`,
 		"upper case":         `echo().replace('ws', 'WS')`,
 		"around it spaces":   `' ' + echo() + '\n'`,
+		"http":               `echo().replace('ws', 'http')`,
+		"HTTP":               `echo().replace('ws', 'HTTP')`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			expect(t, newPage(t, ""), `
@@ -252,6 +252,12 @@ func TestIgnoredOptions(t *testing.T) {
 func TestHeaderWithoutRelay(t *testing.T) {
 	const unsent = "connectSocket: header, tcpNoDelay and perMessageDeflate need a relay; they are not sent"
 	const referer = "connectSocket: Referer is not available in header; it is not sent"
+	meaningless := func(name, kind string) string {
+		return "connectSocket: header." + name + " should be String instead of " + kind + "; it is not sent"
+	}
+	own := func(name string) string {
+		return "connectSocket: header." + name + " is the connection's own; it is not sent"
+	}
 	for _, c := range []struct {
 		name, option string
 		want         []string
@@ -262,6 +268,12 @@ func TestHeaderWithoutRelay(t *testing.T) {
 		{"nothing in the header", `header: { a: null, b: undefined }`, nil},
 		{"Referer alone", `header: { Referer: 'x' }`, []string{referer}},
 		{"referer of any case", `header: { rEFERER: 'x', a: 'b' }`, []string{referer, unsent}},
+		{"Headers", `header: new Headers({ a: 'b' })`, []string{unsent}},
+		{"a Map", `header: new Map([['a', 'b']])`, []string{unsent}},
+		{"an array of nothing", `header: { a: [], b: [null] }`, []string{meaningless("a", "Array"), meaningless("b", "Array")}},
+		{"an object and a string", `header: { a: {}, b: 'c' }`, []string{meaningless("a", "Object"), unsent}},
+		{"the connection's own", `header: { Host: 'x', 'proxy-authorization': 'y', 'Sec-Fetch-Mode': 'z' }`, []string{own("Host"), own("proxy-authorization"), own("Sec-Fetch-Mode")}},
+		{"a subprotocol", `header: { 'sec-websocket-protocol': 'a, b' }`, nil},
 		{"tcpNoDelay", `tcpNoDelay: false`, []string{unsent}},
 		{"perMessageDeflate", `perMessageDeflate: true`, []string{unsent}},
 	} {

@@ -374,11 +374,13 @@ func TestHeldTooMuch(t *testing.T) {
 		{"messages beyond", "({ maxHeldMessages: 3 })", "push=4&size=10", 3, true},
 		{"bytes within", "({ maxHeldBytes: 30 })", "push=3&size=10&type=binary", 3, false},
 		{"bytes beyond", "({ maxHeldBytes: 39 })", "push=9&size=10&type=binary", 3, true},
-		{"one message beyond", "({ maxHeldBytes: 9 })", "push=1&size=10", 0, true},
+		{"one message beyond", "({ maxHeldBytes: 9 })", "push=1&size=10&type=binary", 0, true},
+		{"text within", "({ maxHeldBytes: 20 })", "push=1&size=10", 1, false}, // two bytes for a UTF-16 unit
+		{"text beyond", "({ maxHeldBytes: 19 })", "push=1&size=10", 0, true},
 		{"messages within the default", "", "push=10000&size=10", 10000, false},
 		{"messages beyond the default", "", "push=10001&size=10", 10000, true},
-		{"bytes within the default", "", "push=16&size=1048576", 16, false},
-		{"bytes beyond the default", "", "push=17&size=1048576", 16, true},
+		{"bytes within the default", "", "push=16&size=1048576&type=binary", 16, false},
+		{"bytes beyond the default", "", "push=17&size=1048576&type=binary", 16, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			want := []string{`close 1000 ""`, "server 1006"}

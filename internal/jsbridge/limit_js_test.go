@@ -186,7 +186,8 @@ func TestDomains(t *testing.T) {
 		{"another scheme", `echo().replace('ws', 'wss')`, refusal},
 		{"listed as a user", `'ws://127.0.0.1:1234@localhost'`, refusal},
 		{"listed as a prefix", `'ws://127.0.0.1:1234.example'`, `rejected connectSocket:fail invalid url "ws://127.0.0.1:1234.example"`},
-		{"invalid", `'http://127.0.0.1:1234'`, `rejected connectSocket:fail invalid url "http://127.0.0.1:1234"`},
+		{"invalid", `'ftp://127.0.0.1:1234'`, `rejected connectSocket:fail invalid url "ftp://127.0.0.1:1234"`},
+		{"listed, by http", `echo().replace('ws', 'http')`, "resolved connectSocket:ok"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			origin := run[string](t, newPage(t, ""), `return new URL(echo()).origin;`)

@@ -17,8 +17,8 @@ func TestModuleThatHasDied(t *testing.T) {
 		onSocketError(note('global error'));
 		onSocketClose(note('global close'));
 		await opened(busy);
-		bridge.die(new WebAssembly.RuntimeError('unreachable'));
-		bridge.die(new Error('again'));
+		bridge.module.die(new WebAssembly.RuntimeError('unreachable'));
+		bridge.module.die(new Error('again'));
 		await ended;
 		log.push([busy.readyState, busy.ws.readyState > 1, quiet.ws.readyState > 1].join());
 		await watch(quiet, 'quiet ');
@@ -77,10 +77,10 @@ func TestModuleThatBreaksOff(t *testing.T) {
 			expect(t, newPage(t, ""), `
 				const door = (name) => () => {
 					if (name === '`+c.function+`') throw new WebAssembly.RuntimeError('unreachable');
-					return { connect: [1, 60000, 0], close: true }[name] ?? 0;
+					return { connect: 1, close: true }[name] ?? 0;
 				};
 				const broken = createBridge();
-				broken.exports = new Proxy({}, { get: (_, name) => door(name) });
+				broken.module.exports = new Proxy({}, { get: (_, name) => door(name) });
 				const task = broken.family.connectSocket({ url: echo() });
 				const ended = watch(task);
 				task.then(note('resolved'), note('rejected'));
@@ -106,13 +106,13 @@ func TestModuleThatCannotBeLoaded(t *testing.T) {
 		const closing = closeSocket();
 		onSocketOpen(note('global open'));
 		promise.catch(note('rejected'));
-		broken.fail(new Error('`+failed+`'));
+		broken.module.fail(new Error('`+failed+`'), true);
 		await ended;
 		log.push(await outcome(sent));
 		log.push(await outcome(closing));
 		log.push(await outcome(connectSocket({ url: echo() }).catch((res) => Promise.reject(res))));
 		log.push(await outcome(sendSocketMessage({ data: 'x' })));
-		log.push(await outcome(broken.ready));
+		log.push(await outcome(broken.module.ready));
 		return log;`,
 		"fail connectSocket:fail "+failed,
 		"complete connectSocket:fail "+failed,
@@ -189,12 +189,12 @@ func TestCloseBeforeTheModule(t *testing.T) {
 func TestLimitBeforeTheModule(t *testing.T) {
 	p := newWaitingPage(t, "({ maxSockets: 1 })")
 	expect(t, p, `
-		kept.calls = [connectSocket({ url: echo() }), connectSocket({ url: echo() }), connectSocket({ url: 'http://x' })];
+		kept.calls = [connectSocket({ url: echo() }), connectSocket({ url: echo() }), connectSocket({ url: 'ftp://x' })];
 		return kept.calls.map((call) => String(call.ws && call.ws.readyState));`,
 		"0", "null", "null")
 	p.start(t)
 	expect(t, p, `return Promise.all(kept.calls.map(outcome));`,
 		"resolved connectSocket:ok",
 		"rejected connectSocket:fail exceed max concurrent count 1",
-		`rejected connectSocket:fail invalid url "http://x"`)
+		`rejected connectSocket:fail invalid url "ftp://x"`)
 }

@@ -1,10 +1,12 @@
 package jsbridge
 
 import (
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall/js"
 	"testing"
@@ -14,19 +16,49 @@ import (
 // server is the URL of the echo server, ws://…/echo.
 var server = os.Getenv("CONNECTSOCKET_ECHO")
 
-//go:embed bridge.js
-var bridgeFile string
+//go:embed *.js
+var scripts embed.FS
 
 //go:embed testdata/page.js
 var pageFile string
 
-// createBridge is bridge.js as an expression, whose value is its createBridge.
+var (
+	importLine = regexp.MustCompile(`(?s)import (\{.*?\}) from '(\./\w+\.js)';`)
+	exportLine = regexp.MustCompile(`(?m)^export (?:const|let|function|class) (\w+)`)
+)
+
+// createBridge is the JavaScript half as an expression, whose value is its
+// createBridge: each module is a function that returns its exports, called after
+// those that it imports.
 func createBridge() string {
-	body, found := strings.CutSuffix(strings.TrimSpace(bridgeFile), "export { bare, createBridge };")
-	if !found {
-		panic("bridge.js does not end in its export")
+	var script strings.Builder
+	script.WriteString("(() => { const modules = {};\n")
+	var done []string
+	var add func(name string)
+	add = func(name string) {
+		if slices.Contains(done, name) {
+			return
+		}
+		done = append(done, name)
+		text, err := scripts.ReadFile(strings.TrimPrefix(name, "./"))
+		if err != nil {
+			panic(err)
+		}
+		body := string(text)
+		for _, match := range importLine.FindAllStringSubmatch(body, -1) {
+			add(match[2])
+		}
+		var names []string
+		for _, match := range exportLine.FindAllStringSubmatch(body, -1) {
+			names = append(names, match[1])
+		}
+		body = importLine.ReplaceAllString(body, "const $1 = modules['$2'];")
+		body = regexp.MustCompile(`(?m)^export `).ReplaceAllString(body, "")
+		fmt.Fprintf(&script, "modules['%s'] = (() => {\n%s\nreturn { %s };\n})();\n", name, body, strings.Join(names, ", "))
 	}
-	return "(() => {" + body + "return createBridge; })()"
+	add("./bridge.js")
+	script.WriteString("return modules['./bridge.js'].createBridge; })()")
+	return script.String()
 }
 
 func TestMain(m *testing.M) {

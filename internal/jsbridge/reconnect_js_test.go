@@ -1,8 +1,11 @@
 package jsbridge
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
-// reconnecting logs the events of a task that connects anew after a millisecond
+// reconnecting logs the events of a task that reconnects after a millisecond
 // or less, and its state in each; onceAway acts as a page that is away.
 const reconnecting = `
 	const connect = (query, reconnect, option) => {
@@ -206,7 +209,7 @@ func TestReconnectThroughTheRelay(t *testing.T) {
 	)
 }
 
-// What a constructor throws the second time is an attempt that failed.
+// If the constructor throws at a later attempt, that attempt has failed.
 func TestReconnectIsThrownAt(t *testing.T) {
 	expect(t, newPage(t, ""), reconnecting+`
 		const { WebSocket } = globalThis;
@@ -255,20 +258,48 @@ func TestReconnectAndTheFamily(t *testing.T) {
 		"open undefined", "error", "open 1", `1011 ""`)
 }
 
-// A connection that has failed before the module runs is followed by another all
+// An attempt that has failed before the module runs is followed by another all
 // the same.
 func TestReconnectBeforeTheModuleRuns(t *testing.T) {
 	p := newWaitingPage(t, "")
-	expect(t, p, reconnecting+`
-		kept.task = connect('status=503', { retries: 1 });
-		kept.ended = closed(kept.task);
-		await new Promise((resolve) => kept.task.ws.addEventListener('close', resolve));
+	expect(t, p, `
+		const task = connectSocket({ url: echo('status=503'), reconnect: true });
+		kept.errors = new Promise((resolve) => {
+			let errors = 0;
+			task.onError((res) => {
+				note('error')(res);
+				if (++errors === 2) resolve();
+			});
+		});
+		kept.task = task;
+		await new Promise((resolve) => task.ws.addEventListener('close', resolve));
 		return log;`)
 	p.start(t)
+	const failed = `error connectSocket:fail WebSocket connection to "%s?status=503" failed`
 	expect(t, p, `
-		await kept.ended;
+		await kept.errors;
+		kept.task.close();
+		await closed(kept.task);
 		return log;`,
-		"error connectSocket:fail WebSocket connection to failed 0",
-		"error connectSocket:fail WebSocket connection to failed 3", `close 1006 "" unclean 3`,
-	)
+		fmt.Sprintf(failed, server), fmt.Sprintf(failed, server))
+}
+
+// Only a call that the Go half is sure to accept opens its WebSocket early.
+func TestNoEarlyAttemptThatMayBeRefused(t *testing.T) {
+	p := newWaitingPage(t, "({ domains: ['ws://a.example'] })")
+	expect(t, p, `
+		const opened = (option) => {
+			kept.calls ??= [];
+			kept.calls.push(connectSocket({ url: 'ws://a.example', fail() {}, ...option }));
+			return String(kept.calls.at(-1).ws !== null);
+		};
+		return [
+			opened({ reconnect: { retries: -1 } }), opened({ reconnect: { jitter: 2 } }), opened({ reconnect: 1 }),
+			opened({ url: 'ws://b.example' }), opened({ url: 'ftp://a.example' }), opened({ protocols: 1 }),
+			opened({ reconnect: true }), opened({ reconnect: {} }),
+		];`,
+		"false", "false", "false", "false", "false", "false", "true", "true")
+	p.start(t)
+	expect(t, p, `return [(await Promise.all(kept.calls.map(outcome))).filter((line) => line === 'resolved connectSocket:ok').length + ' accepted'];`,
+		"2 accepted")
 }

@@ -50,7 +50,7 @@ func TestRelayedCall(t *testing.T) {
 		promise.close({ code: 4000 });
 		return log;`,
 		"ws://relay.example,connectsocket.relay.v1",
-		`{"url":"ws://upstream","protocols":["a","b"],"header":{"A":"1","__proto__":"true"},"tcpNoDelay":false,"timeout":1000}`,
+		`{"url":"ws://upstream/","protocols":["a","b"],"header":{"A":"1","__proto__":"true"},"tcpNoDelay":false,"timeout":1000}`,
 		"0,",
 		"rejected SocketTask.send:fail SocketTask.readyState is not OPEN",
 		`open {"X":"y"}`,
@@ -98,11 +98,11 @@ func TestRelayThatDoesNotAnswer(t *testing.T) {
 
 func TestRelayIsTakenWhereItIsNeeded(t *testing.T) {
 	for option, want := range map[string]string{
-		``:                         "ws://upstream",
-		`relay: 'never'`:           "ws://upstream",
-		`header: {}`:               "ws://upstream",
-		`header: { Referer: 'x' }`: "ws://upstream",
-		`tcpNoDelay: 'yes'`:        "ws://upstream",
+		``:                         "ws://upstream/",
+		`relay: 'never'`:           "ws://upstream/",
+		`header: {}`:               "ws://upstream/",
+		`header: { Referer: 'x' }`: "ws://upstream/",
+		`tcpNoDelay: 'yes'`:        "ws://upstream/",
 		`relay: 'always'`:          "ws://relay.example",
 		`header: { A: 'b' }`:       "ws://relay.example",
 		`tcpNoDelay: true`:         "ws://relay.example",

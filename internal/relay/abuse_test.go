@@ -2,12 +2,15 @@ package relay
 
 import (
 	"bufio"
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +22,12 @@ import (
 // expectClose reads up to a close frame and holds it against the code.
 func expectClose(t *testing.T, br *bufio.Reader, code int) {
 	t.Helper()
+	expectCloseOf(t, br, code)
+}
+
+// expectCloseOf is expectClose for one of several codes.
+func expectCloseOf(t *testing.T, br *bufio.Reader, codes ...int) {
+	t.Helper()
 	for {
 		first, payload, err := nextFrame(br)
 		if err != nil {
@@ -26,11 +35,29 @@ func expectClose(t *testing.T, br *bufio.Reader, code int) {
 			return
 		}
 		if first == 0x88 {
-			if len(payload) < 2 || int(payload[0])<<8|int(payload[1]) != code {
-				t.Errorf("close frame %q, want code %d", payload, code)
+			code := 0
+			if len(payload) >= 2 {
+				code = int(payload[0])<<8 | int(payload[1])
+			}
+			if !slices.Contains(codes, code) {
+				t.Errorf("close frame %q, want code %d", payload, codes)
 			} else if code >= 1002 && len(payload) == 2 {
 				t.Error("a close frame without a reason")
 			}
+			return
+		}
+	}
+}
+
+// expectPing reads up to a ping.
+func expectPing(t *testing.T, br *bufio.Reader) {
+	t.Helper()
+	for {
+		switch first, payload, err := nextFrame(br); {
+		case err != nil || first == 0x88:
+			t.Errorf("no ping before %#x %q, %v", first, payload, err)
+			return
+		case first == 0x89:
 			return
 		}
 	}
@@ -52,6 +79,13 @@ func expectEnd(t *testing.T, br *bufio.Reader) {
 			return
 		}
 	}
+}
+
+// endsSoon wants the end of the connection, without a close frame and before the relay would cut what does not end.
+func endsSoon(t *testing.T, conn net.Conn, br *bufio.Reader) {
+	t.Helper()
+	conn.SetReadDeadline(time.Now().Add(closeWait - time.Second))
+	expectEnd(t, br)
 }
 
 // TestBadOffers has pages do anything but send a first message that is right.
@@ -107,6 +141,87 @@ func TestBadOffers(t *testing.T) {
 		conn, _ := rawPage(t, relay, offer+strings.Repeat(" ", maxOffer-len(offer)))
 		conn.Close()
 	})
+}
+
+// TestBodies has handshakes that announce a body and never send it: each is refused at once, holds nothing, and a drain ends.
+func TestBodies(t *testing.T) {
+	r, relay := newRelay(t, Config{}, "ws://x.test")
+	var conns []net.Conn
+	for i, header := range []string{"Content-Length: 5", "Transfer-Encoding: chunked", "Content-Length: 1000000000", "Content-Length: 5\r\nExpect: 100-continue"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(relay, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		conns = append(conns, conn)
+		fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: relay\r\nOrigin: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n%s\r\n"+
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: %s\r\n\r\n", pageOrigin, header, Subprotocol)
+		answer, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") {
+			t.Errorf("%s: %q, %v", header, answer, err)
+		}
+		counted(t, r.metrics.handshakes.WithLabelValues("body"), float64(i+1))
+	}
+	counted(t, r.metrics.connections, 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := r.Drain(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOneClose refuses calls, and wants one close frame, then the end, once the page has answered; and the end after a while
+// if it does not.
+func TestOneClose(t *testing.T) {
+	_, relay := serve(t, Config{OfferTimeout: 200 * time.Millisecond})
+	text := func(s string) []byte { return frame(0x81, true, []byte(s)) }
+	for name, send := range map[string][]byte{
+		"refused":               text(`{"url":"ws://x.test"}`),
+		"refused, and more":     append(text(`{"url":"ws://x.test"}`), text("more")...),
+		"no offer":              nil,
+		"no JSON":               text("{"),
+		"not masked":            frame(0x81, false, []byte("{}")),
+		"a continuation first":  frame(0x80, true, []byte("{}")),
+		"binary":                frame(0x82, true, []byte("{}")),
+		"a ping, then no JSON":  append(frame(0x89, true, []byte("p")), text("{")...),
+		"too large":             frame(0x81, true, make([]byte, maxOffer+1)),
+		"text within a message": append(frame(0x01, true, []byte("{")), text("}")...),
+	} {
+		for _, answers := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", answers ", answers), func(t *testing.T) {
+				t.Parallel()
+				conn, br := rawPage(t, relay, "")
+				conn.Write(send)
+				closes := 0
+				for {
+					first, payload, err := nextFrame(br)
+					if err != nil {
+						var timeout net.Error
+						if errors.As(err, &timeout) && timeout.Timeout() {
+							t.Error("the connection did not end")
+						}
+						break
+					}
+					if closes > 0 {
+						t.Errorf("after the close: %#x %q", first, payload)
+					}
+					if first == 0x88 {
+						closes++
+						if answers {
+							conn.Write(frame(0x88, true, payload[:2]))
+						}
+					}
+					if first == 0x8a && string(payload) != "p" {
+						t.Errorf("pong %q", payload)
+					}
+				}
+				if closes != 1 {
+					t.Errorf("%d close frames", closes)
+				}
+			})
+		}
+	}
 }
 
 // TestRefusals holds what is refused before the upgrade.
@@ -169,10 +284,30 @@ func TestRefusals(t *testing.T) {
 	t.Run("rate", func(t *testing.T) {
 		flood(t, Config{HandshakeRate: 0.001}, 1, http.StatusTooManyRequests, "rate")
 	})
+	t.Run("address rate", func(t *testing.T) {
+		r, relay := serve(t, Config{HandshakeRatePerAddr: 0.001, MaxConnsPerAddr: 2})
+		for i := range 4 {
+			want := http.StatusTooManyRequests
+			if i < 2 {
+				want = http.StatusSwitchingProtocols
+			}
+			if got := get(t, relay, asks(pageOrigin)); got != want {
+				t.Errorf("handshake %d: %d, want %d", i, got, want)
+			}
+			counted(t, r.metrics.connections, 0)
+		}
+		counted(t, r.metrics.handshakes.WithLabelValues("address_rate"), 2)
+	})
 }
 
 // pairWith connects a raw page to a raw upstream, and returns both.
 func pairWith(t *testing.T, cfg Config) (r *Relay, page net.Conn, pageIn *bufio.Reader, up net.Conn, upIn *bufio.Reader) {
+	t.Helper()
+	return pairOf(t, cfg, false)
+}
+
+// pairOf is pairWith, with an upstream that compresses if deflate.
+func pairOf(t *testing.T, cfg Config, deflate bool) (r *Relay, page net.Conn, pageIn *bufio.Reader, up net.Conn, upIn *bufio.Reader) {
 	t.Helper()
 	type end struct {
 		conn net.Conn
@@ -185,7 +320,7 @@ func pairWith(t *testing.T, cfg Config) (r *Relay, page net.Conn, pageIn *bufio.
 	})
 	t.Cleanup(func() { close(done) })
 	r, relay := serve(t, cfg, u)
-	page, pageIn = rawPage(t, relay, fmt.Sprintf(`{"url":%q}`, u))
+	page, pageIn = rawPage(t, relay, fmt.Sprintf(`{"url":%q,"perMessageDeflate":%v}`, u, deflate))
 	e := <-arrived
 	// Both ends go before the relay is drained.
 	t.Cleanup(func() { page.Close(); e.conn.Close() })
@@ -230,6 +365,8 @@ func TestPageAnswers(t *testing.T) {
 // TestAbuse has either peer misbehave once connected.
 func TestAbuse(t *testing.T) {
 	hello := func(masked bool) []byte { return frame(0x81, masked, []byte("hello")) }
+	noise := make([]byte, 60_000) // which compression makes no smaller
+	rand.Read(noise)
 	type ends struct {
 		page, up     net.Conn
 		pageIn, upIn *bufio.Reader
@@ -247,6 +384,7 @@ func TestAbuse(t *testing.T) {
 			}
 			expectClose(t, e.upIn, 1002)
 			expectClose(t, e.pageIn, 1002)
+			endsSoon(t, e.page, e.pageIn)
 		}, "page_protocol"},
 		{"upstream sends a mask", Config{}, func(t *testing.T, e ends) {
 			e.up.Write(append(hello(false), hello(true)...))
@@ -255,6 +393,7 @@ func TestAbuse(t *testing.T) {
 			}
 			expectClose(t, e.pageIn, 1002)
 			expectClose(t, e.upIn, 1002)
+			endsSoon(t, e.up, e.upIn)
 		}, "upstream_protocol"},
 		{"page sends too much", Config{MaxMessage: 1000}, func(t *testing.T, e ends) {
 			e.page.Write(frame(0x02, true, make([]byte, 600)))
@@ -268,7 +407,7 @@ func TestAbuse(t *testing.T) {
 			if _, b := readFrame(t, e.pageIn); string(b) != "hello" {
 				t.Errorf("before: %q", b)
 			}
-			expectEnd(t, e.pageIn)
+			endsSoon(t, e.page, e.pageIn)
 		}, "upstream_dropped"},
 		{"upstream resets", Config{}, func(t *testing.T, e ends) {
 			e.up.(*net.TCPConn).SetLinger(0)
@@ -281,7 +420,7 @@ func TestAbuse(t *testing.T) {
 			if _, b := readFrame(t, e.upIn); string(b) != "hello" {
 				t.Errorf("before: %q", b)
 			}
-			expectEnd(t, e.upIn)
+			endsSoon(t, e.up, e.upIn)
 		}, "page_dropped"},
 		{"page never reads", Config{WriteStall: 100 * time.Millisecond}, func(t *testing.T, e ends) {
 			for err := error(nil); err == nil; { // fills what the system buffers, and is stopped
@@ -291,28 +430,49 @@ func TestAbuse(t *testing.T) {
 		{"upstream never reads", Config{WriteStall: 100 * time.Millisecond}, func(t *testing.T, e ends) {
 			go func() {
 				for err := error(nil); err == nil; {
-					_, err = e.page.Write(frame(0x82, true, make([]byte, 60_000)))
+					_, err = e.page.Write(frame(0x82, true, noise))
 				}
 			}()
 			expectClose(t, e.pageIn, 1008)
 		}, "upstream_stalled"},
-		{"page answers no pings", Config{PingInterval: 50 * time.Millisecond}, func(t *testing.T, e ends) {
-			go func() {
-				for { // the upstream does
-					first, _, err := nextFrame(e.upIn)
-					if err != nil {
+		{"page answers no pings", Config{PingInterval: 300 * time.Millisecond}, func(t *testing.T, e ends) {
+			go func() { // the upstream is never silent
+				for {
+					if _, err := e.up.Write(frame(0x8a, false, nil)); err != nil {
 						return
 					}
-					if first == 0x89 {
-						e.up.Write(frame(0x8a, false, nil))
-					}
+					time.Sleep(10 * time.Millisecond)
 				}
 			}()
-			if first, _ := readFrame(t, e.pageIn); first != 0x89 {
-				t.Errorf("first comes %#x, not a ping", first)
-			}
+			expectPing(t, e.pageIn)
 			expectClose(t, e.pageIn, 1011)
 		}, "page_lost"},
+		{"upstream answers no pings", Config{PingInterval: 300 * time.Millisecond}, func(t *testing.T, e ends) {
+			go func() {
+				for {
+					if _, err := e.page.Write(frame(0x8a, true, nil)); err != nil {
+						return
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+			}()
+			expectPing(t, e.upIn)
+			expectClose(t, e.upIn, 1011)
+		}, "upstream_lost"},
+		{"upstream sends what is not compressed as it says", Config{}, func(t *testing.T, e ends) {
+			e.up.Write(append(hello(false), frame(0xc1, false, []byte("nonsense"))...))
+			if _, b := readFrame(t, e.pageIn); string(b) != "hello" {
+				t.Errorf("before: %q", b)
+			}
+			// Without compression agreed, the bit itself is wrong.
+			expectCloseOf(t, e.pageIn, 1002, 1007)
+			expectCloseOf(t, e.upIn, 1002, 1007)
+		}, "upstream_protocol"},
+		{"upstream sends too much", Config{MaxMessage: 1000}, func(t *testing.T, e ends) {
+			e.up.Write(frame(0x82, false, make([]byte, 1001)))
+			expectClose(t, e.pageIn, 1009)
+			expectClose(t, e.upIn, 1009)
+		}, "upstream_protocol"},
 		{"page closes and stays", Config{}, func(t *testing.T, e ends) {
 			e.page.Write(frame(0x88, true, nil))
 			if first, b := readFrame(t, e.upIn); first != 0x88 || len(b) != 0 {
@@ -322,31 +482,29 @@ func TestAbuse(t *testing.T) {
 			if first, b := readFrame(t, e.pageIn); first != 0x88 || len(b) != 0 {
 				t.Errorf("an empty close arrives as %#x %q", first, b)
 			}
-			if _, err := e.pageIn.ReadByte(); err != io.EOF {
-				t.Errorf("after it: %v", err)
-			}
+			endsSoon(t, e.page, e.pageIn)
 		}, "page_closed"},
 		{"upstream sends on after its close", Config{}, func(t *testing.T, e ends) {
 			e.up.Write(append(frame(0x88, false, closePayload(4000, "bye")), hello(false)...))
 			expectClose(t, e.pageIn, 4000)
 			e.page.Write(frame(0x88, true, closePayload(4000, "bye")))
 			expectClose(t, e.upIn, 4000)
-			if _, err := e.pageIn.ReadByte(); err != io.EOF {
-				t.Errorf("after it: %v", err)
-			}
+			endsSoon(t, e.page, e.pageIn)
 		}, "upstream_closed"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			var e ends
-			var r *Relay
-			r, e.page, e.pageIn, e.up, e.upIn = pairWith(t, c.cfg)
-			c.do(t, e)
-			e.page.Close()
-			e.up.Close()
-			counted(t, r.metrics.ends.WithLabelValues(c.cause), 1)
-			counted(t, r.metrics.connections, 0)
-		})
+		for name, deflate := range map[string]bool{c.name: false, c.name + ", compressed": true} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				var e ends
+				var r *Relay
+				r, e.page, e.pageIn, e.up, e.upIn = pairOf(t, c.cfg, deflate)
+				c.do(t, e)
+				e.page.Close()
+				e.up.Close()
+				counted(t, r.metrics.ends.WithLabelValues(c.cause), 1)
+				counted(t, r.metrics.connections, 0)
+			})
+		}
 	}
 }
 

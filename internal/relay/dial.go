@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,14 +20,13 @@ import (
 
 // upstream is a connection after its handshake.
 type upstream struct {
-	handle  *websocket.Conn
 	lease   *lease
 	header  http.Header
 	profile *profile
 }
 
-// deflates reports whether the upstream took compression, so that its frames do not fit the page's.
-func (u *upstream) deflates() bool { return u.header.Get("Sec-WebSocket-Extensions") != "" }
+// compresses reports whether the upstream accepted compression, so that its messages differ from the page's.
+func (u *upstream) compresses() bool { return u.header.Get("Sec-WebSocket-Extensions") != "" }
 
 // profile is the handshake's clock as mini programs know it: the first five in ms since the epoch, the others in ms.
 type profile struct {
@@ -115,7 +113,7 @@ func (r *Relay) dial(ctx context.Context, o *offer, page http.Header) (*upstream
 		HTTPHeader:   requestHeader(page, o.header),
 		Subprotocols: o.protocols,
 	}
-	if o.deflate {
+	if o.deflate && !r.cfg.NoCompression {
 		opts.CompressionMode = websocket.CompressionNoContextTakeover
 	}
 	watch := stopwatch{fetchStart: time.Now()}
@@ -123,30 +121,34 @@ func (r *Relay) dial(ctx context.Context, o *offer, page http.Header) (*upstream
 	handle, resp, err := websocket.Dial(ctx, o.parsed.String(), opts)
 	if err != nil {
 		if r.ctx.Err() != nil {
-			return nil, &failure{outcome: "draining", code: websocket.StatusGoingAway, text: "the relay is shutting down"}
+			return nil, shuttingDown
 		}
-		return nil, explain(ctx, o, resp, err)
+		f := explain(ctx, o, resp, err)
+		if f.outcome == "descriptors" {
+			r.shortOfDescriptors()
+		}
+		return nil, f
 	}
-	return &upstream{handle: handle, lease: rt.lease, header: resp.Header, profile: watch.profile()}, nil
+	rt.lease.release(handle)
+	rt.lease.Conn.SetReadDeadline(time.Time{})
+	return &upstream{lease: rt.lease, header: resp.Header, profile: watch.profile()}, nil
 }
 
-// explain tells a page why its upstream could not be reached. It never quotes err as it is: that would hold the URL.
+// explain says why an upstream could not be reached. It never quotes err as it is: that would hold the URL.
 func explain(ctx context.Context, o *offer, resp *http.Response, err error) *failure {
 	if resp != nil {
-		f := &failure{outcome: "status", status: resp.StatusCode, header: resp.Header, text: "upstream answered " + resp.Status}
 		if resp.StatusCode == http.StatusSwitchingProtocols {
-			f.outcome, f.text = "handshake", "upstream answered with an invalid WebSocket handshake"
-			if chosen := resp.Header.Get("Sec-WebSocket-Protocol"); chosen != "" && !slices.Contains(o.protocols, chosen) {
-				f.text = "upstream chose a protocol that was not offered"
-			}
+			return &failure{outcome: "handshake", status: resp.StatusCode, header: resp.Header, reason: "upstream answered with an invalid WebSocket handshake"}
 		}
-		return f
+		return &failure{outcome: "status", status: resp.StatusCode, header: resp.Header,
+			reason: "upstream refused the handshake", text: "upstream answered " + cut(resp.Status, 200)}
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return &failure{outcome: "page_gone", text: "the page went away"}
+		return &failure{outcome: "page_gone", reason: "the page went away"}
 	}
 	var (
 		outer *url.Error
+		bad   handshakeError
 		addr  *addressError
 		dns   *net.DNSError
 		cert  *tls.CertificateVerificationError
@@ -158,28 +160,35 @@ func explain(ctx context.Context, o *offer, resp *http.Response, err error) *fai
 	if errors.As(err, &outer) {
 		err = outer.Err
 	}
+	about := func(outcome, reason, format string, args ...any) *failure {
+		return &failure{outcome: outcome, reason: reason, text: cut(fmt.Sprintf(format, args...), 500)}
+	}
 	var timeout net.Error
 	switch {
+	case errors.As(err, &bad):
+		return &failure{outcome: "handshake", status: http.StatusSwitchingProtocols, reason: bad.Error()}
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), strings.Contains(err.Error(), "too many open files"): // a failed look-up is text only
+		return &failure{outcome: "descriptors", reason: "the relay is out of file descriptors"}
 	case errors.As(err, &addr):
-		return &failure{outcome: "policy", text: fmt.Sprintf("upstream %q has an address that is not public", host)}
+		return about("policy", "an address that is not public", "upstream %q has an address that is not public", host)
 	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
-		return &failure{outcome: "timeout", text: "timeout"}
+		return &failure{outcome: "timeout", reason: "timeout"}
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return &failure{outcome: "dns", text: fmt.Sprintf("upstream %q does not exist (DNS)", host)}
+		return about("dns", "no such name", "upstream %q does not exist (DNS)", host)
 	case errors.As(err, &dns):
-		return &failure{outcome: "dns", text: fmt.Sprintf("upstream %q could not be looked up (DNS)", host)}
+		return about("dns", "the name could not be looked up", "upstream %q could not be looked up (DNS)", host)
 	case errors.As(err, &cert), errors.As(err, &name), errors.As(err, &alert) && alert.Op == "remote error":
-		return &failure{outcome: "tls", text: "upstream's TLS: " + err.Error()}
+		return about("tls", "TLS failed", "upstream's TLS: %v", err)
 	case errors.As(err, &rec), errors.Is(err, http.ErrSchemeMismatch):
-		return &failure{outcome: "tls", text: "upstream does not speak TLS"}
+		return &failure{outcome: "tls", reason: "upstream does not speak TLS"}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return &failure{outcome: "refused", text: "upstream refused the connection"}
+		return &failure{outcome: "refused", reason: "upstream refused the connection"}
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return &failure{outcome: "network", text: "upstream is unreachable"}
+		return &failure{outcome: "network", reason: "upstream is unreachable"}
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return &failure{outcome: "timeout", text: "timeout"}
+		return &failure{outcome: "timeout", reason: "timeout"}
 	case strings.Contains(err.Error(), "malformed"), strings.Contains(err.Error(), "exceeded"): // net/http has no types for these
-		return &failure{outcome: "handshake", text: "upstream gave no valid HTTP response"}
+		return &failure{outcome: "handshake", reason: "upstream gave no valid HTTP response"}
 	}
-	return &failure{outcome: "network", text: "upstream closed the connection during the handshake"}
+	return &failure{outcome: "network", reason: "upstream closed the connection during the handshake"}
 }

@@ -10,6 +10,7 @@ type metrics struct {
 	seconds          prometheus.Histogram
 	bytes, messages  [2]prometheus.Counter // by direction: up, down
 	vecs             [2]*prometheus.CounterVec
+	crowded, starved prometheus.Counter
 }
 
 // The directions, as indices.
@@ -41,6 +42,8 @@ func newMetrics() *metrics {
 			prometheus.NewCounterVec(opts("messages_total", "Messages forwarded, by direction."), []string{"direction"}),
 		},
 	}
+	m.crowded = prometheus.NewCounter(opts("crowded_total", "Connections closed before their upgrade, because too many waited."))
+	m.starved = prometheus.NewCounter(opts("descriptors_exhausted_total", "Times that no file descriptor could be had."))
 	for i, direction := range []string{"up", "down"} {
 		m.bytes[i] = m.vecs[0].WithLabelValues(direction)
 		m.messages[i] = m.vecs[1].WithLabelValues(direction)
@@ -49,7 +52,8 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.connections, m.handshakes, m.handshakeSeconds, m.ends, m.seconds, m.vecs[0], m.vecs[1]}
+	return []prometheus.Collector{m.connections, m.handshakes, m.handshakeSeconds, m.ends, m.seconds, m.vecs[0], m.vecs[1],
+		m.crowded, m.starved}
 }
 
 // Describe implements prometheus.Collector.

@@ -30,12 +30,13 @@ type offer struct {
 
 type field struct{ name, value string }
 
-// target is the upstream's host and port, for the log: nothing that a page may hold to be secret.
+// target is the upstream's host and port, for the log: nothing that a page may hold to be secret. It is empty before
+// policy.offer has parsed the URL.
 func (o *offer) target() string {
-	if u, err := url.Parse(o.url); err == nil {
-		return net.JoinHostPort(u.Hostname(), port(u))
+	if o.parsed == nil {
+		return ""
 	}
-	return ""
+	return net.JoinHostPort(o.parsed.Hostname(), port(o.parsed))
 }
 
 // decodeOffer reads one JSON object strictly: known keys, each once, of their types; null is as good as absent.

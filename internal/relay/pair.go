@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"encoding/binary"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -15,30 +14,17 @@ import (
 // closeWait is how long a peer may take to end a connection that is closing.
 const closeWait = 5 * time.Second
 
-// Control frames pass from end to end like messages: a page's pong answers its upstream's ping. What answers a ping of the
-// relay's own passes too, and is a pong that nobody asked for, which RFC 6455 section 5.5.3 has its receiver ignore.
+// Control frames pass from end to end like messages: a page's pong answers its upstream's ping. The answer to a ping of the
+// relay itself passes too: it is a pong that nobody asked for, which RFC 6455 section 5.5.3 has its receiver ignore.
 
-// session is what remains of a page's handshake once it is connected.
-type session struct {
+// pair is a page and its upstream, connected. Two goroutines serve it, one a direction, each until its source ends; the
+// relay's sweep supervises it.
+type pair struct {
 	relay *Relay
 	addr  netip.Prefix
 	log   *slog.Logger
 	began time.Time
-}
 
-// ended accounts for the end of a session.
-func (s *session) ended(cause string, code websocket.StatusCode, counts ...any) {
-	took := time.Since(s.began)
-	s.relay.metrics.ends.WithLabelValues(cause).Inc()
-	s.relay.metrics.seconds.Observe(took.Seconds())
-	s.log.Info("end", append([]any{"cause", cause, "code", int(code), "seconds", took.Seconds()}, counts...)...)
-	s.relay.leave(s.addr)
-}
-
-// pair is a page and its upstream, connected. Two goroutines serve it, one a direction, each until its source ends; the
-// relay's sweep watches over it.
-type pair struct {
-	session
 	legs    [2]leg  // page, upstream: leg i is read by flow i, and written by the other
 	flows   [2]flow // up, down
 	running atomic.Int32
@@ -58,32 +44,26 @@ type leg struct {
 
 	heard   atomic.Int64 // the relay's clock when something last came from it
 	writing atomic.Int64 // the relay's clock when the write under way began, 0 without one
-	pinged  int64        // the heard that a ping has answered; sweep's own
+	pinged  int64        // the value of heard for which a ping was sent; only sweep uses it
 
-	mu     sync.Mutex // held to write
-	within bool       // what was written ends within a frame: none of the relay's own may follow
-	closed bool       // a close frame was written: nothing may follow
+	mu       sync.Mutex // held to write
+	midFrame bool       // the last write ended inside a frame: no control frame of ours may follow
+	closed   bool       // a close frame was written: nothing may follow
 }
 
 // flow is one direction of a pair.
 type flow struct {
 	walker
-	discards bool // what still comes is read only to be dropped
+	codec    codec // nil where frames pass as they stand
+	discards bool  // what still comes is read only to be dropped
 
-	bytes, messages atomic.Uint64 // forwarded
-	told            [2]uint64     // of these, what the metrics know
+	bytes, messages atomic.Uint64 // that have come and were forwarded
+	counted         [2]uint64     // of these, what the metrics have
 }
 
-// forwardFrames takes both connections over from the library and starts forwarding. It returns at once.
-func (s session) forwardFrames(page *takeover, handle *websocket.Conn, upstream *upstream) {
-	p := &pair{session: s}
-	page.lease.over.Store(true)
-	upstream.lease.over.Store(true)
+// start takes the upstream's connection over from the library and forwards between it and the page. It returns at once.
+func (p *pair) start(page *takeover, upstream *upstream) {
 	pageAhead, upAhead := append([]byte(nil), page.ahead()...), upstream.lease.ahead
-	// These leave the connections open, and end the library's goroutines.
-	handle.CloseNow()
-	upstream.handle.CloseNow()
-
 	p.legs[up].conn = page.conn
 	p.legs[down].conn = upstream.lease.Conn
 	p.legs[down].masked = true
@@ -91,11 +71,16 @@ func (s session) forwardFrames(page *takeover, handle *websocket.Conn, upstream 
 		p.legs[i].out = newWriter(p.legs[i].conn)
 	}
 	for i := range p.flows {
-		p.flows[i].limit = s.relay.cfg.MaxMessage
+		p.flows[i].limit = p.relay.cfg.MaxMessage
 	}
 	p.flows[up].masked = true
+	if upstream.compresses() {
+		p.flows[up].codec = &deflater{}
+		p.flows[down].codec = &inflater{limit: p.relay.cfg.MaxMessage}
+		p.flows[down].compressed = true
+	}
 	p.running.Store(2)
-	s.relay.watch(p)
+	p.relay.watch(p)
 	go p.forward(up, pageAhead)
 	go p.forward(down, upAhead)
 }
@@ -115,11 +100,14 @@ func (p *pair) forward(direction int, ahead []byte) {
 		}
 		src.heard.Store(clock.Load())
 		n, bad := f.walk(b)
-		if f.closed { // before its answer can come
+		if f.walker.closed { // before its answer can come
 			p.because([...]string{"page_closed", "upstream_closed"}[direction], f.code)
 		}
 		if n > 0 {
-			written := dst.write(b[:n], f, clock)
+			written, badCode := p.pass(f, dst, b[:n])
+			if badCode != nil {
+				bad = badCode
+			}
 			f.bytes.Store(f.bytes.Load() + uint64(n))
 			f.messages.Store(f.walker.messages)
 			if !written {
@@ -132,7 +120,7 @@ func (p *pair) forward(direction int, ahead []byte) {
 			p.end([...]string{"page_protocol", "upstream_protocol"}[direction], bad.code, bad.reason)
 			src.finish() // nothing more is expected of it
 			f.discards = true
-		case f.closed:
+		case f.walker.closed:
 			p.close()
 			f.discards = true
 			if direction == up {
@@ -147,7 +135,10 @@ func (p *pair) forward(direction int, ahead []byte) {
 		}
 	}
 	rd.release()
-	if !f.closed {
+	if f.codec != nil {
+		f.codec.close()
+	}
+	if !f.walker.closed {
 		p.because([...]string{"page_dropped", "upstream_dropped"}[direction], websocket.StatusAbnormalClosure)
 		if !dst.isClosed() {
 			dst.finish()
@@ -158,10 +149,30 @@ func (p *pair) forward(direction int, ahead []byte) {
 		p.legs[up].conn.Close()
 		p.legs[down].conn.Close()
 		p.relay.unwatch(p)
-		p.ended(p.cause, p.code,
-			"up_bytes", p.flows[up].bytes.Load(), "up_messages", p.flows[up].messages.Load(),
-			"down_bytes", p.flows[down].bytes.Load(), "down_messages", p.flows[down].messages.Load())
+		p.account()
 	}
+}
+
+// pass writes what a walk has passed, or what the flow's codec makes of it. It blocks while the peer takes nothing.
+func (p *pair) pass(f *flow, dst *leg, b []byte) (written bool, bad *violation) {
+	clock := &p.relay.now
+	if f.codec == nil {
+		return dst.write(b, f.midFrame(), f.walker.closed, clock), nil
+	}
+	out := newBatch(func(b []byte, midFrame, closed bool) bool { return dst.write(b, midFrame, closed, clock) })
+	bad = f.codec.pass(b, out)
+	return out.end(f.walker.closed && bad == nil), bad
+}
+
+// account logs and counts the end of a pair.
+func (p *pair) account() {
+	took := time.Since(p.began)
+	p.relay.metrics.ends.WithLabelValues(p.cause).Inc()
+	p.relay.metrics.seconds.Observe(took.Seconds())
+	p.log.Info("end", "cause", p.cause, "code", int(p.code), "seconds", took.Seconds(),
+		"up_bytes", p.flows[up].bytes.Load(), "up_messages", p.flows[up].messages.Load(),
+		"down_bytes", p.flows[down].bytes.Load(), "down_messages", p.flows[down].messages.Load())
+	p.relay.leave(p.addr)
 }
 
 // because notes why the pair ends, the first time.
@@ -176,14 +187,13 @@ func (p *pair) close() { p.closing.CompareAndSwap(0, p.relay.now.Load()) }
 // until a write that has just begun is over.
 func (p *pair) end(cause string, code websocket.StatusCode, reason string) {
 	p.because(cause, code)
-	payload := append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...)
 	for i := range p.legs {
 		l := &p.legs[i]
-		if l.mu.TryLock() { // else it is being written to, and this is no time to wait
-			told := l.control(opClose, payload, &p.relay.now)
+		if l.mu.TryLock() { // else a write to it is under way, which is not waited for
+			sent := l.control(closeFrame(code, reason, l.masked), true, &p.relay.now)
 			l.mu.Unlock()
-			if !told {
-				l.finish() // else the peer's answer ends it: one between that knows no half of a stream would cut that off
+			if !sent {
+				l.finish() // with a close frame sent, wait for its answer instead: some proxies treat a half-close as the end of both directions
 			}
 		}
 	}
@@ -192,8 +202,9 @@ func (p *pair) end(cause string, code websocket.StatusCode, reason string) {
 
 func (p *pair) drain() { p.end("drained", websocket.StatusGoingAway, "the relay is shutting down") }
 
-// write writes what a walk has passed, and reports whether that was possible. It blocks while the peer takes nothing.
-func (l *leg) write(b []byte, f *flow, clock *atomic.Int64) bool {
+// write writes data that ends as midFrame and closed say, and reports whether it was written. It blocks while the peer takes
+// nothing.
+func (l *leg) write(b []byte, midFrame, closed bool, clock *atomic.Int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -202,27 +213,33 @@ func (l *leg) write(b []byte, f *flow, clock *atomic.Int64) bool {
 	l.writing.Store(clock.Load())
 	err := l.out.write(b)
 	l.writing.Store(0)
-	l.within, l.closed = !f.between(), f.walker.closed
+	l.midFrame, l.closed = midFrame, closed
 	return err == nil
 }
 
-// control writes a control frame of the relay's own, if one fits now, and reports that. The caller holds l.mu.
-func (l *leg) control(op opcode, payload []byte, clock *atomic.Int64) bool {
-	if l.within || l.closed {
+// control writes a control frame of the relay itself, if one fits now, and reports whether it was sent. The caller holds
+// l.mu.
+func (l *leg) control(frame []byte, closes bool, clock *atomic.Int64) bool {
+	if l.midFrame || l.closed {
 		return false
 	}
-	l.closed = op == opClose
+	l.closed = closes
 	l.writing.Store(clock.Load())
-	err := l.out.write(controlFrame(op, payload, l.masked))
+	err := l.out.write(frame)
 	l.writing.Store(0)
 	return err == nil
 }
 
-// ping writes a ping. It blocks while the peer takes nothing.
+// ping writes a ping. It blocks while the peer takes nothing. A peer that cannot be asked, because a frame to it is not
+// complete, is not lost for that: its silence begins again.
 func (l *leg) ping(clock *atomic.Int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.control(opPing, nil, clock)
+	if l.midFrame {
+		l.heard.Store(clock.Load())
+		return
+	}
+	l.control(controlFrame(opPing, nil, l.masked), false, clock)
 }
 
 func (l *leg) isClosed() bool {
@@ -231,8 +248,8 @@ func (l *leg) isClosed() bool {
 	return l.closed
 }
 
-// finish sends the end of the stream after what was written, so that a peer gets all of it: a closed connection with
-// unread bytes would reset.
+// finish sends the end of the stream after what was written, so that a peer gets all of it: closing a connection with
+// unread bytes would reset it.
 func (l *leg) finish() {
 	if !l.mu.TryLock() {
 		return
@@ -244,7 +261,7 @@ func (l *leg) finish() {
 	}
 }
 
-// watch has sweep watch over p.
+// watch adds p to what sweep supervises.
 func (r *Relay) watch(p *pair) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -256,7 +273,8 @@ func (r *Relay) watch(p *pair) {
 	if r.ctx.Err() != nil { // Drain has just been through
 		go p.drain()
 	}
-	if len(r.pairs) == 1 {
+	if !r.sweeping {
+		r.sweeping = true
 		time.AfterFunc(r.tick(), r.sweep)
 	}
 }
@@ -269,10 +287,10 @@ func (r *Relay) unwatch(p *pair) {
 }
 
 func (r *Relay) tick() time.Duration {
-	return min(time.Second, r.cfg.WriteStall/4, r.cfg.PingInterval/4)
+	return max(time.Millisecond, min(time.Second, r.cfg.WriteStall/4, r.cfg.PingInterval/4))
 }
 
-// sweep looks after all pairs: it counts what they did, pings the silent, and ends the stalled and the lost. It runs once
+// sweep supervises all pairs: it counts what they did, pings the silent, and ends the stalled and the lost. It runs once
 // a tick while there are pairs.
 func (r *Relay) sweep() {
 	now := int64(time.Since(r.started))
@@ -283,23 +301,23 @@ func (r *Relay) sweep() {
 		r.count(p)
 		p.check(now)
 	}
-	if len(r.pairs) > 0 {
+	if r.sweeping = len(r.pairs) > 0; r.sweeping {
 		time.AfterFunc(r.tick(), r.sweep)
 	}
 }
 
-// count tells the metrics what p has forwarded since they were last told.
+// count adds to the metrics what p has forwarded since the last count.
 func (r *Relay) count(p *pair) {
 	for i := range p.flows {
 		f := &p.flows[i]
 		bytes, messages := f.bytes.Load(), f.messages.Load()
-		r.metrics.bytes[i].Add(float64(bytes - f.told[0]))
-		r.metrics.messages[i].Add(float64(messages - f.told[1]))
-		f.told = [2]uint64{bytes, messages}
+		r.metrics.bytes[i].Add(float64(bytes - f.counted[0]))
+		r.metrics.messages[i].Add(float64(messages - f.counted[1]))
+		f.counted = [2]uint64{bytes, messages}
 	}
 }
 
-// check is sweep's look at one pair; it does not block.
+// check is sweep's look at one pair. It does not block.
 func (p *pair) check(now int64) {
 	cfg := &p.relay.cfg
 	progress := p.closing.Load()

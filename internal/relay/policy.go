@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,40 +17,110 @@ import (
 type policy struct {
 	allow   []pattern
 	origins []string
+	denied  []string // headers that pages may not set, canonical; a trailing * stands for any ending
 }
 
 // pattern is one allowed upstream.
 type pattern struct {
-	host   string // lower case; with suffix, the ending from its dot on
+	host   string // as asciiHost gives it; with suffix, the ending from its dot on
 	port   string // "": the scheme's own
 	suffix bool
 }
 
-func newPolicy(allow, origins []string) (policy, error) {
+func newPolicy(allow, origins, denied []string) (policy, error) {
 	var p policy
 	for _, s := range allow {
-		host, port := strings.ToLower(s), ""
-		if strings.Contains(s, ":") {
-			var err error
-			host, port, err = net.SplitHostPort(host)
-			if _, notPort := strconv.ParseUint(port, 10, 16); err != nil || notPort != nil {
-				return policy{}, fmt.Errorf("allowed upstream %q: not host:port", s)
-			}
+		a, err := parsePattern(s)
+		if err != nil {
+			return policy{}, fmt.Errorf("allowed upstream %q: %w", s, err)
 		}
-		host, suffix := strings.CutPrefix(host, "*")
-		if suffix && (len(host) < 2 || host[0] != '.') || host == "" || strings.ContainsAny(host, "*/") {
-			return policy{}, fmt.Errorf("allowed upstream %q: neither a host nor *.suffix", s)
-		}
-		p.allow = append(p.allow, pattern{host: host, port: port, suffix: suffix})
+		p.allow = append(p.allow, a)
 	}
 	for _, s := range origins {
-		u, err := url.Parse(s)
-		if s != "*" && s != "null" && (err != nil || u.Scheme == "" || u.Host == "" || s != u.Scheme+"://"+u.Host) {
-			return policy{}, fmt.Errorf("allowed origin %q: not scheme://host[:port]", s)
+		o, err := parseOrigin(s)
+		if err != nil {
+			return policy{}, fmt.Errorf("allowed origin %q: %w", s, err)
 		}
-		p.origins = append(p.origins, strings.ToLower(s))
+		p.origins = append(p.origins, o)
+	}
+	p.denied = forbiddenFields
+	for _, s := range denied {
+		if name := strings.TrimSuffix(s, "*"); !token(name) || strings.Contains(name, "*") {
+			return policy{}, fmt.Errorf("denied header %q: neither a header's name nor its beginning and *", s)
+		}
+		p.denied = append(p.denied[:len(p.denied):len(p.denied)], textproto.CanonicalMIMEHeaderKey(s))
 	}
 	return p, nil
+}
+
+// parsePattern reads host, host:port, *.suffix or *.suffix:port.
+func parsePattern(s string) (pattern, error) {
+	host, suffix := strings.CutPrefix(s, "*.")
+	host, port, err := splitPort(host)
+	if err != nil {
+		return pattern{}, err
+	}
+	if host, err = asciiHost(host); err != nil {
+		return pattern{}, fmt.Errorf("neither a host nor *.suffix, with or without a port: %w", err)
+	}
+	if suffix {
+		if strings.Contains(host, ":") {
+			return pattern{}, errors.New("an address has no suffix")
+		}
+		host = "." + host
+	}
+	return pattern{host: host, port: port, suffix: suffix}, nil
+}
+
+// splitPort splits host:port, where the port may be missing, and takes the brackets off an IPv6 address.
+func splitPort(s string) (host, port string, err error) {
+	if inner, ok := strings.CutSuffix(s, "]"); ok && strings.HasPrefix(inner, "[") && strings.Contains(inner, ":") {
+		return inner[1:], "", nil
+	}
+	if !strings.Contains(s, ":") {
+		return s, "", nil
+	}
+	host, port, err = net.SplitHostPort(s)
+	if err != nil {
+		return "", "", errors.New("not host:port")
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return "", "", errors.New("not a port")
+	}
+	return host, strconv.FormatUint(n, 10), nil
+}
+
+// parseOrigin reads an allowed origin into what browsers send (RFC 6454 section 6.2): lower case, the host in ASCII, no
+// default port. The host may begin with "*.".
+func parseOrigin(s string) (string, error) {
+	if s == "*" || s == "null" {
+		return s, nil
+	}
+	scheme, authority, ok := strings.Cut(s, "://")
+	if u, err := url.Parse(scheme + "://host"); !ok || err != nil || u.Scheme == "" || strings.ContainsAny(authority, "/?#@ ") {
+		return "", errors.New("not scheme://host[:port]")
+	}
+	scheme = strings.ToLower(scheme)
+	host, wild := strings.CutPrefix(authority, "*.")
+	host, port, err := splitPort(host)
+	if err != nil {
+		return "", err
+	}
+	if strings.HasSuffix(host, ".") {
+		return "", errors.New("the host ends with a dot")
+	}
+	if host, err = asciiHost(host); err != nil {
+		return "", fmt.Errorf("neither a host nor *.suffix: %w", err)
+	}
+	if (scheme == "http" || scheme == "https") && port == schemePort(scheme) {
+		port = ""
+	}
+	host = joinHost(host, port)
+	if wild {
+		host = "*." + host
+	}
+	return scheme + "://" + host, nil
 }
 
 // origin reports whether pages of this origin (RFC 6454 section 6.2) are served.
@@ -64,12 +135,12 @@ func (p *policy) origin(origin string) bool {
 	})
 }
 
-// upstream reports whether u may be dialled, and whether its host is listed by its very name, so that its addresses are
-// the operator's business.
+// upstream reports whether u, which parseURL has made, may be dialled, and whether its host is listed by its full name, so
+// that its addresses are the operator's choice.
 func (p *policy) upstream(u *url.URL) (ok, byName bool) {
-	host, port := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), port(u)
+	host, port := u.Hostname(), port(u)
 	for _, a := range p.allow {
-		if a.port != port && (a.port != "" || port != schemePort(u)) {
+		if a.port != port && (a.port != "" || port != schemePort(u.Scheme)) {
 			continue
 		}
 		if !a.suffix && a.host == host {
@@ -80,67 +151,57 @@ func (p *policy) upstream(u *url.URL) (ok, byName bool) {
 	return ok, false
 }
 
-func schemePort(u *url.URL) string {
-	if u.Scheme == "wss" {
-		return "443"
-	}
-	return "80"
-}
-
-func port(u *url.URL) string {
-	if p := u.Port(); p != "" {
-		return p
-	}
-	return schemePort(u)
-}
-
 // offer judges all of an offer that can be judged before a name is resolved, and parses its URL.
 func (p *policy) offer(o *offer) *failure {
-	u, err := url.Parse(o.url)
-	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
-		return &failure{outcome: "bad_offer", text: fmt.Sprintf("invalid url %.200q", o.url)}
+	u, err := parseURL(o.url)
+	if err != nil {
+		return &failure{outcome: "bad_offer", reason: "invalid url: " + err.Error(), text: fmt.Sprintf("invalid url %.200q", o.url)}
 	}
+	o.parsed = u
 	for i, protocol := range o.protocols {
 		if !token(protocol) || slices.Contains(o.protocols[:i], protocol) {
-			return &failure{outcome: "bad_offer", text: fmt.Sprintf("invalid or repeated protocol %.40q", protocol)}
+			return &failure{outcome: "bad_offer", reason: "invalid or repeated protocol", text: fmt.Sprintf("invalid or repeated protocol %.40q", protocol)}
 		}
 	}
 	for _, f := range o.header {
-		if err := checkField(f); err != nil {
-			return &failure{outcome: "policy", text: err.Error()}
+		if reason := p.checkField(f); reason != "" {
+			return &failure{outcome: "policy", reason: "a header that is invalid or may not be set", text: reason}
 		}
 	}
 	if ok, _ := p.upstream(u); !ok {
-		return &failure{outcome: "policy", text: fmt.Sprintf("upstream %q is not allowed by the relay", o.target())}
+		return &failure{outcome: "policy", reason: "upstream not allowed", text: fmt.Sprintf("upstream %q is not allowed by the relay", o.target())}
 	}
-	o.parsed = u
 	return nil
 }
 
-// forbiddenFields are the request headers that are the connection's or the relay's to set, or that upstreams take for a
-// proxy's word; a trailing * stands for any ending.
+// forbiddenFields are the request headers that are the connection's or the relay's to set, or that upstreams believe
+// because a proxy sets them; a trailing * stands for any ending.
 var forbiddenFields = []string{
-	"Host", "Connection", "Upgrade", "Keep-Alive", "Content-Length", "Transfer-Encoding", "Te", "Trailer", "Expect",
-	"Origin", "Via", "Forwarded", "X-Real-Ip", "X-Forwarded-*", "Proxy-*", "Sec-*",
+	"Host", "Connection", "Upgrade", "Http2-Settings", "Keep-Alive", "Content-Length", "Transfer-Encoding", "Te", "Trailer",
+	"Expect", "Origin", "Sec-*",
+	"Via", "Forwarded", "Proxy", "Proxy-*", "Wl-Proxy-*", "Cdn-Loop", "Client-Ip", "True-Client-Ip", "Cf-*", "Fastly-*", "Fly-*",
+	"Ali-Cdn-*", "X-Forwarded", "X-Forwarded-*", "X-Real-Ip", "X-Client-*", "X-Cluster-Client-Ip", "X-Remote-*", "X-Original-*",
+	"X-Rewrite-Url", "X-Envoy-*", "X-Azure-*", "X-Appengine-*", "X-Ssl-*",
 }
 
-// checkField refuses a header that a page may not set, or that would not be one header on the wire (RFC 9110 section 5).
-func checkField(f field) error {
+// checkField says why a page may not set a header: it is forbidden, or would not be one header on the wire (RFC 9110
+// section 5). It returns "" if the page may.
+func (p *policy) checkField(f field) string {
 	if !token(f.name) {
-		return fmt.Errorf("invalid header name %.40q", f.name)
+		return fmt.Sprintf("invalid header name %.40q", f.name)
 	}
 	if strings.ContainsFunc(f.value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-		return fmt.Errorf("invalid value of header %.40q", f.name)
+		return fmt.Sprintf("invalid value of header %.40q", f.name)
 	}
-	// Gateways of the CGI family take _ for -.
+	// Gateways of the CGI family read _ as -.
 	name := textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(f.name, "_", "-"))
-	if slices.ContainsFunc(forbiddenFields, func(pattern string) bool {
+	if slices.ContainsFunc(p.denied, func(pattern string) bool {
 		prefix, any := strings.CutSuffix(pattern, "*")
 		return name == pattern || any && strings.HasPrefix(name, prefix)
 	}) {
-		return fmt.Errorf("header %.40q may not be set", f.name)
+		return fmt.Sprintf("header %.40q may not be set", f.name)
 	}
-	return nil
+	return ""
 }
 
 // requestHeader is what goes upstream: the page's own Origin and User-Agent, and its offer's fields but Referer, which

@@ -15,14 +15,20 @@ import (
 )
 
 func TestHeaderFilter(t *testing.T) {
+	p, err := newPolicy(nil, nil, []string{"X-Internal-*", "x-exact"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	forbidden := []string{
 		"Host", "Connection", "Upgrade", "Origin", "Content-Length", "Transfer-Encoding", "TE", "Trailer", "Keep-Alive",
 		"Expect", "Via", "Forwarded", "X-Real-IP", "Proxy-Authorization", "Proxy-Connection", "Sec-WebSocket-Key",
 		"Sec-WebSocket-Protocol", "Sec-Fetch-Site", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Anything", "X_Forwarded_For",
+		"Proxy", "True-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP", "Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "X-Original-URL",
+		"X-Forwarded", "HTTP2-Settings", "X-Internal-Token", "X-Exact",
 	}
 	for _, name := range forbidden {
 		for _, cased := range []string{name, strings.ToLower(name), strings.ToUpper(name), swapCase(name)} {
-			if err := checkField(field{cased, "x"}); err == nil {
+			if p.checkField(field{cased, "x"}) == "" {
 				t.Errorf("%q may be set", cased)
 			}
 		}
@@ -31,16 +37,16 @@ func TestHeaderFilter(t *testing.T) {
 		{"", "x"}, {"a b", "x"}, {"a:", "x"}, {"a\r\nb", "x"}, {"é", "x"}, {"(a)", "x"},
 		{"A", "x\r\nHost: y"}, {"A", "x\n"}, {"A", "\r"}, {"A", "\x00"}, {"A", "\x7f"}, {"A", "\x1b"},
 	} {
-		if err := checkField(f); err == nil {
+		if p.checkField(f) == "" {
 			t.Errorf("%q: %q may be set", f.name, f.value)
 		}
 	}
 	for _, f := range []field{
 		{"Authorization", "Bearer x"}, {"content-type", "application/json"}, {"Cookie", "a=b"}, {"X-Custom", "tab\there"},
-		{"X-Empty", ""}, {"X-Text", "世界"}, {"Hosts", "x"}, {"Section", "x"}, {"User-Agent", "x"}, {"Referer", "dropped, not refused"},
+		{"X-Empty", ""}, {"X-Text", "世界"}, {"Hosts", "x"}, {"X-Exactly", "x"}, {"Proxying", "x"}, {"Section", "x"}, {"User-Agent", "x"}, {"Referer", "dropped, not refused"},
 	} {
-		if err := checkField(f); err != nil {
-			t.Error(err)
+		if reason := p.checkField(f); reason != "" {
+			t.Error(reason)
 		}
 	}
 	h := requestHeader(http.Header{"Origin": {"https://a"}, "User-Agent": {"browser"}, "Cookie": {"the relay's own"}},
@@ -60,40 +66,73 @@ func swapCase(s string) string {
 }
 
 func TestAllow(t *testing.T) {
-	p, err := newPolicy([]string{"Chat.example:9000", "plain.example", "*.wild.example", "*.port.example:81", "127.0.0.1:1", "[::1]:2"}, nil)
+	p, err := newPolicy([]string{"Chat.example:9000", "plain.example", "*.wild.example", "*.port.example:81", "127.0.0.1:1", "[::1]:2", "dotted.example.", "[2001:DB8:0::1]",
+		"bücher.example", "xn--mnchen-3ya.example", "under_score", "*.例え.example"}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for u, want := range map[string]string{
-		"ws://chat.example:9000":       "name",
-		"ws://CHAT.EXAMPLE.:9000/p?q":  "name",
-		"ws://chat.example":            "",
-		"wss://chat.example:9000":      "name",
-		"wss://plain.example":          "name",
-		"ws://plain.example":           "name",
-		"ws://plain.example:80":        "name",
-		"ws://plain.example:443":       "",
-		"wss://plain.example:8443":     "",
-		"ws://a.wild.example":          "suffix",
-		"ws://a.b.wild.example":        "suffix",
-		"ws://wild.example":            "",
-		"ws://evilwild.example":        "",
-		"ws://a.wild.example.evil":     "",
-		"ws://x.port.example:81":       "suffix",
-		"ws://x.port.example":          "",
-		"ws://127.0.0.1:1":             "name",
-		"ws://127.0.0.1:2":             "",
-		"ws://[::1]:2":                 "name",
-		"ws://[::ffff:127.0.0.1]:1":    "",
-		"ws://2130706433:1":            "",
-		"ws://0177.0.0.1:1":            "",
-		"ws://0x7f.1:1":                "",
-		"ws://other.example":           "",
-		"ws://chat.example:9000@evil/": "",
+		"ws://chat.example:9000":         "name",
+		"ws://CHAT.EXAMPLE.:9000/p?q":    "name",
+		"ws://chat.example":              "",
+		"wss://chat.example:9000":        "name",
+		"wss://plain.example":            "name",
+		"ws://plain.example":             "name",
+		"ws://plain.example:80":          "name",
+		"ws://plain.example:443":         "",
+		"wss://plain.example:8443":       "",
+		"ws://a.wild.example":            "suffix",
+		"ws://a.b.wild.example":          "suffix",
+		"ws://wild.example":              "",
+		"ws://evilwild.example":          "",
+		"ws://a.wild.example.evil":       "",
+		"ws://x.port.example:81":         "suffix",
+		"ws://x.port.example":            "",
+		"ws://127.0.0.1:1":               "name",
+		"ws://127.0.0.1:2":               "",
+		"ws://[::1]:2":                   "name",
+		"ws://[::ffff:127.0.0.1]:1":      "",
+		"ws://2130706433:1":              "",
+		"ws://0177.0.0.1:1":              "",
+		"ws://0x7f.1:1":                  "",
+		"ws://other.example":             "",
+		"ws://chat.example:9000@evil/":   "",
+		"ws://dotted.example":            "name",
+		"wss://[2001:db8::1]":            "name",
+		"wss://[2001:db8::1]:443":        "name",
+		"ws://bücher.example":            "name",
+		"ws://BÜCHER.example":            "name",
+		"ws://b%C3%BCcher.example":       "name",
+		"ws://xn--bcher-kva.example":     "name",
+		"ws://münchen.example":           "name",
+		"ws://under_score":               "name",
+		"ws://a.例え.example":              "suffix",
+		"ws://a.xn--r8jz45g.example":     "suffix",
+		"ws://ｐｌａｉｎ.example":             "name", // full width, which IDNA maps to ASCII
+		"ws://plain。example":             "name",
+		"ws://plaın.example":             "", // U+0131
+		"ws://plaİn.example":             "", // U+0130
+		"ws://pla%C4%B0n.example":        "",
+		"ws://[v6%25.wild.example]":      "-",
+		"ws://[fe80::1%25.wild.example]": "-",
+		"ws://[fe80::1%25eth0]":          "-",
+		"ws://[127.0.0.1]:1":             "-",
+		"ws://.wild.example":             "-",
+		"ws://a..wild.example":           "-",
+		"ws://pla in.example":            "-",
+		"ws://plain%20.example":          "-",
+		"ws://plain.example%2eevil":      "-",
+		"ws://plain.example:0":           "-",
+		"ws://plain.example:65616":       "-",
+		"ws://plain.example:":            "name",
+		"ws://plain.example:080":         "name",
 	} {
-		parsed, err := url.Parse(u)
+		parsed, err := parseURL(u)
 		if err != nil {
-			continue // refused sooner
+			if want != "-" {
+				t.Errorf("%s: %v", u, err)
+			}
+			continue
 		}
 		ok, byName := p.upstream(parsed)
 		if got := map[bool]map[bool]string{false: {false: "", true: "?"}, true: {false: "suffix", true: "name"}}[ok][byName]; got != want {
@@ -103,15 +142,17 @@ func TestAllow(t *testing.T) {
 	if ok, _ := new(policy).upstream(&url.URL{Scheme: "wss", Host: "any.example"}); ok {
 		t.Error("an empty policy allows something")
 	}
-	for _, bad := range []string{"", "*", "*.", "*x.example", "a.*.example", "host:", "http://host", "::1"} {
-		if _, err := newPolicy([]string{bad}, nil); err == nil {
+	for _, bad := range []string{"", "*", "*.", "*x.example", "a.*.example", "host:", "http://host", "::1", "host:0", "host:65536", "host:x",
+		"a b", "*.[::1]", "[fe80::1%eth0]", "[host]", "host/path", "a..b", "*.*.example", "user@host"} {
+		if _, err := newPolicy([]string{bad}, nil, nil); err == nil {
 			t.Errorf("pattern %q is taken", bad)
 		}
 	}
 }
 
 func TestOrigin(t *testing.T) {
-	p, err := newPolicy(nil, []string{"https://App.example", "https://*.wild.example", "http://localhost:8080", "null"})
+	p, err := newPolicy(nil, []string{"https://App.example", "https://*.wild.example", "http://localhost:8080", "null",
+		"https://port.example:443", "http://port.example:80", "https://other.example:444", "https://bücher.example", "https://[::1]:5", "capacitor://localhost"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,20 +161,123 @@ func TestOrigin(t *testing.T) {
 		"https://app.example.evil": false, "https://evilapp.example": false, "https://a.wild.example": true, "https://a.b.wild.example": true,
 		"https://wild.example": false, "https://.wild.example": false, "https://evilwild.example": false, "http://a.wild.example": false,
 		"http://localhost:8080": true, "http://localhost": false, "null": true, "": false,
+		"https://port.example": true, "http://port.example": true, "https://other.example:444": true, "https://other.example": false,
+		"https://xn--bcher-kva.example": true, "https://[::1]:5": true, "capacitor://localhost": true,
 	} {
 		if p.origin(origin) != want {
 			t.Errorf("%q: %v", origin, !want)
 		}
 	}
-	open, _ := newPolicy(nil, []string{"*"})
+	open, _ := newPolicy(nil, []string{"*"}, nil)
 	if !open.origin("https://anyone") {
 		t.Error("* does not allow any")
 	}
-	for _, bad := range []string{"", "app.example", "https://app.example/", "https://app.example/path", "https://"} {
-		if _, err := newPolicy(nil, []string{bad}); err == nil {
+	for _, bad := range []string{"", "app.example", "https://app.example/", "https://app.example/path", "https://", "https://*app.example", "https://pre.*", "https://*", "https://*.",
+		"https://a.*.example", "https://**.example", "*.example", "https://app.example.", "https://app.example:0", "https://app.example:https", "https://user@app.example",
+		"https://app.example?x", "https://app.example#x", "https:/app.example", "://app.example", "Null"} {
+		if _, err := newPolicy(nil, []string{bad}, nil); err == nil {
 			t.Errorf("origin %q is taken", bad)
 		}
 	}
+}
+
+func TestDenyHeaders(t *testing.T) {
+	for _, bad := range []string{"", "*", "a b", "a:*", "*-x", "é"} {
+		if _, err := newPolicy(nil, nil, []string{bad}); err == nil {
+			t.Errorf("header %q is taken", bad)
+		}
+	}
+}
+
+// FuzzHost holds that a host has one form: policy, dial and log cannot come to different names.
+func FuzzHost(f *testing.F) {
+	for _, s := range []string{"plain.example", "İntranet.test", "ıntranet.test", "bücher.example", "xn--bcher-kva.example", "plain。example", "fe80::1%.suffix",
+		"::FFFF:127.0.0.1", "a..b", "a_b", "\u00ad", "xn--", "\u200d", "127.1", "ｅ"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, host string) {
+		ascii, err := asciiHost(host)
+		if err != nil {
+			return
+		}
+		if again, err := asciiHost(ascii); err != nil || again != ascii {
+			t.Errorf("%q is %q, which is %q, %v", host, ascii, again, err)
+		}
+		u, err := parseURL("ws://" + joinHost(ascii, "1"))
+		if err != nil || u.Hostname() != ascii {
+			t.Fatalf("%q in a URL: %v, %v", ascii, u, err)
+		}
+		if dialled, err := url.Parse(u.String()); err != nil || dialled.Hostname() != ascii { // as the library does
+			t.Errorf("%q is dialled as %v, %v", ascii, dialled, err)
+		}
+	})
+}
+
+func TestURL(t *testing.T) {
+	for in, want := range map[string]string{
+		"ws://a":                     "a /",
+		"WSS://A:443/x":              "a /x",
+		"ws://a:443/x":               "a:443 /x",
+		"ws://a/b c?d e":             "a /b%20c?d%20e",
+		"ws://a/世界?名=世":              "a /%E4%B8%96%E7%95%8C?%E5%90%8D=%E4%B8%96",
+		"ws://a/%2F%e4?%2f%E4&x=%zz": "a /%2F%e4?%2f%E4&x=%zz",
+		"ws://a/é%2Fé":               "a /%C3%A9%2F%C3%A9",
+		"ws://a?a={b}|\\^`[]":        "a /?a={b}|\\^`[]",
+		"ws://a?\"<'>":               "a /?%22%3C%27%3E",
+		"ws://a/{x}":                 "a /%7Bx%7D",
+		"ws://a/?":                   "a /?",
+		"ws://a/??":                  "a /??",
+		"ws://a/x#fragment?y":        "a /x",
+		"ws://user:pass@a/x":         "a /x",
+		"ws://a\r\nHost: b":          "",
+		"ws://a/\x00":                "",
+		"ws://a/\x7f":                "a /%7F",
+		"ws://a/%zz":                 "",
+		"ws:a":                       "",
+		"ws://":                      "",
+		"http://a":                   "",
+		"//a":                        "",
+	} {
+		u, err := parseURL(in)
+		if err != nil {
+			if want != "" {
+				t.Errorf("%q: %v", in, err)
+			}
+			continue
+		}
+		if got := u.Host + " " + u.RequestURI(); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// FuzzURL holds that whatever is passed makes one valid request line.
+func FuzzURL(f *testing.F) {
+	for _, s := range []string{"ws://a/b c?d e", "wss://bücher.example/世界?名=世#x", "ws://a\r\nHost: b", "ws://u:p@[::1]:80/%2F?'", "ws://a?\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		u, err := parseURL(s)
+		if err != nil {
+			return
+		}
+		req, err := http.NewRequest("GET", strings.Replace(u.String(), "ws", "http", 1), nil)
+		if err != nil {
+			t.Fatalf("%q: %v", s, err)
+		}
+		var wire bytes.Buffer
+		if err := req.Write(&wire); err != nil {
+			t.Fatalf("%q cannot be written: %v", s, err)
+		}
+		line, _, _ := strings.Cut(wire.String(), "\r\n")
+		if strings.Count(line, " ") != 2 || strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r >= 0x7f }) {
+			t.Errorf("%q makes %q", s, line)
+		}
+		got, err := http.ReadRequest(bufio.NewReader(&wire))
+		if err != nil || got.Host != u.Host || got.RequestURI != u.RequestURI() {
+			t.Errorf("%q is read as %+v, %v", s, got, err)
+		}
+	})
 }
 
 func TestPublic(t *testing.T) {
@@ -176,7 +320,8 @@ func FuzzHeader(f *testing.F) {
 	f.Add("X", "a\r\nHost: b")
 	f.Add("x_forwarded_for", "1")
 	f.Fuzz(func(t *testing.T, name, value string) {
-		if checkField(field{name, value}) != nil {
+		p := policy{denied: forbiddenFields}
+		if p.checkField(field{name, value}) != "" {
 			return
 		}
 		req, _ := http.NewRequest("GET", "http://host.example/", nil)

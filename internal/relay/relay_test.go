@@ -219,8 +219,7 @@ func rawUpstream(t *testing.T, serve func(net.Conn, *bufio.Reader)) string {
 		if err != nil {
 			return
 		}
-		tk.lease.over.Store(true)
-		handle.CloseNow()
+		tk.lease.release(handle)
 		tk.conn.SetDeadline(time.Now().Add(time.Minute))
 		wg.Add(1)
 		defer wg.Done()

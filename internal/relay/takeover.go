@@ -6,12 +6,16 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
+
+	"nhooyr.io/websocket"
 )
 
-// The library does the handshakes, and the relay takes the connections over from it: what it was lent it must not
-// close, and what it has read too much must stay reachable.
+// The library does the handshakes, and the relay takes the connections over from it: the library must not close what it
+// was lent, and what it has read too much must stay reachable.
 
 // aLongTimeAgo is a deadline that interrupts.
 var aLongTimeAgo = time.Unix(1, 0)
@@ -21,7 +25,6 @@ type lease struct {
 	net.Conn
 	ahead []byte
 	over  atomic.Bool // the connection is the relay's own again: Close leaves it open
-	ended atomic.Bool // a read has failed for good
 }
 
 func (l *lease) Read(p []byte) (int, error) {
@@ -30,11 +33,7 @@ func (l *lease) Read(p []byte) (int, error) {
 		l.ahead = l.ahead[n:]
 		return n, nil
 	}
-	n, err := l.Conn.Read(p)
-	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) { // which is watch's stop
-		l.ended.Store(true)
-	}
-	return n, err
+	return l.Conn.Read(p)
 }
 
 func (l *lease) Close() error {
@@ -44,12 +43,19 @@ func (l *lease) Close() error {
 	return l.Conn.Close()
 }
 
-// takeover keeps what a http.Server hands to whom hijacks it.
+// release takes the connection back from the library's handle on it, which ends, with its goroutines.
+func (l *lease) release(handle *websocket.Conn) {
+	l.over.Store(true)
+	handle.CloseNow()
+}
+
+// takeover keeps what a http.Server hands over when its connection is hijacked.
 type takeover struct {
 	http.ResponseWriter
-	conn  net.Conn
-	lease *lease
-	br    *bufio.Reader
+	conn    net.Conn
+	lease   *lease
+	br      *bufio.Reader
+	atFrame bool // br begins with a frame of the page's
 }
 
 func (t *takeover) wrap(w http.ResponseWriter) http.ResponseWriter {
@@ -94,15 +100,24 @@ func (t *takeover) watch(gone func()) (stop func()) {
 // roundTripper is an http.Transport that hands over the connection of a 101 response.
 type roundTripper struct {
 	http.Transport
-	conn  net.Conn // as GotConn tells
+	conn  net.Conn // as GotConn says
 	lease *lease
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.Transport.RoundTrip(req)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-		return resp, err
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		resp.Body.Close() // the library would wait for some of it
+		resp.Body = http.NoBody
+		return resp, nil
+	}
+	if err := judge(req, resp); err != nil {
+		resp.Body.Close()
+		return nil, err
 	}
 	t.lease = &lease{Conn: t.conn}
 	// The transport's body gives what it has read too much before it reads on.
@@ -113,7 +128,37 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		n, err = resp.Body.Read(buf[:])
 		t.lease.ahead = append(t.lease.ahead, buf[:n]...)
 	}
-	t.conn.SetReadDeadline(time.Time{})
+	// The deadline stays until the library has accepted the response: of one that it does not, it would wait for more.
 	resp.Body = t.lease
 	return resp, nil
+}
+
+// handshakeError is why a response is not a WebSocket handshake.
+type handshakeError string
+
+func (e handshakeError) Error() string { return string(e) }
+
+// judge says what is wrong with a 101 response that the library accepts and browsers do not (RFC 6455 section 4.1; the
+// Fetch Standard's "obtain a WebSocket connection").
+func judge(req *http.Request, resp *http.Response) error {
+	if !resp.ProtoAtLeast(1, 1) {
+		return handshakeError("upstream's handshake is not HTTP/1.1")
+	}
+	for _, name := range []string{"Upgrade", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol"} {
+		if len(resp.Header.Values(name)) > 1 {
+			return handshakeError("upstream's handshake repeats " + name)
+		}
+	}
+	offered, chosen := req.Header.Get("Sec-WebSocket-Protocol"), resp.Header.Get("Sec-WebSocket-Protocol")
+	_, chose := resp.Header["Sec-Websocket-Protocol"]
+	switch {
+	case chose && (offered == "" || !slices.Contains(strings.Split(offered, ","), chosen)):
+		return handshakeError("upstream chose a protocol that was not offered")
+	case !chose && offered != "":
+		return handshakeError("upstream chose none of the protocols offered")
+	}
+	if ext := resp.Header.Get("Sec-WebSocket-Extensions"); ext != "" && !strings.Contains(ext, "server_no_context_takeover") {
+		return handshakeError("upstream compresses in a way that was not offered")
+	}
+	return nil
 }

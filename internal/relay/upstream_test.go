@@ -317,7 +317,7 @@ func TestFailures(t *testing.T) {
 		status    int
 		outcome   string
 	}{
-		{"not allowed", "ws://" + refused + "0", nil, `upstream "127.0.0.1:` + strings.Split(refused, ":")[1] + `0" is not allowed by the relay`, 0, "policy"},
+		{"not allowed", "ws://127.0.0.1:1", nil, `upstream "127.0.0.1:1" is not allowed by the relay`, 0, "policy"},
 		{"forbidden header", "ws://" + refused, m{"Host": "x"}, `header "Host" may not be set`, 0, "policy"},
 		{"http", "http://" + refused, nil, `invalid url "http://` + refused + `"`, 0, "bad_offer"},
 		{"no url", "", nil, `invalid url ""`, 0, "bad_offer"},
@@ -496,20 +496,65 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// TestLogs holds that what a page keeps secret is in no log line.
+// TestLogs holds that what a page keeps secret is in no log line, whatever is wrong with its offer, and that lines are short.
 func TestLogs(t *testing.T) {
 	var logs syncBuffer
 	echo := echoServer(t, nil)
-	_, relay := serve(t, Config{Logger: slog.New(slog.NewJSONHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}, echo)
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Set-Cookie", "SECRET")
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	t.Cleanup(refusing.Close)
+	status := scripted(t, "HTTP/1.1 401 SECRET"+strings.Repeat("x", 5000)+"\r\n\r\n")
+	r, relay := serve(t, Config{Logger: slog.New(slog.NewJSONHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}, echo, refusing.URL, status)
 	c, _ := connect(t, relay, m{"url": echo + "/?token=SECRET", "header": m{"Authorization": "SECRET"}})
 	c.Write(t.Context(), websocket.MessageText, []byte("SECRET"))
 	c.Read(t.Context())
 	c.Close(4001, "SECRET")
-	for _, u := range []string{"ws://127.0.0.1:1/?SECRET", "ws://user:SECRET@127.0.0.1:1/", strings.Replace(echo, "ws:", "wss:", 1) + "/?SECRET"} {
-		connect(t, relay, m{"url": u, "header": m{"Cookie": "SECRET"}})
+	long := "SECRET" + strings.Repeat("x", 20_000)
+	offers := 0
+	for _, offer := range []any{
+		m{"url": "ws://127.0.0.1:1/?SECRET", "header": m{"Cookie": "SECRET"}},
+		m{"url": "ws://user:SECRET@127.0.0.1:1/"}, m{"url": "ws://SECRET:SECRET@"}, m{"url": "ws://user:SECRET@%zz/"}, m{"url": "ws://a b/SECRET"},
+		m{"url": strings.Replace(echo, "ws:", "wss:", 1) + "/?SECRET"}, m{"url": "ws://user:SECRET@127.0.0.1:1/" + long},
+		m{"url": "https://x.test/?token=SECRET"}, m{"url": "SECRET"}, m{"url": long}, m{"url": "ws://x.test:SECRET/"}, m{"url": "ws://x.test/%SECRET"},
+		m{"url": echo, "protocols": []string{"a SECRET"}}, m{"url": echo, "protocols": []string{"SECRET", "SECRET"}}, m{"url": echo, "protocols": []string{"SECRET"}},
+		m{"url": echo, "header": m{"SECRET SECRET": "x"}}, m{"url": echo, "header": m{"Sec-SECRET": "x"}}, m{"url": echo, "header": m{"X": "SECRET\r\n"}},
+		m{"url": "ws" + strings.TrimPrefix(refusing.URL, "http") + "/?SECRET"}, m{"url": status + "/?SECRET"},
+	} {
+		conn, a := connect(t, relay, offer)
+		if a.Open {
+			t.Errorf("%.100v is open", offer)
+		}
+		conn.Close(websocket.StatusNormalClosure, "")
+		offers++
+	}
+	for _, offer := range []string{`{"SECRET":1}`, `{"url":"a","SECRET":2}`, `SECRET`, `{"header":{"SECRET":"x","SECRET":"y"}}`, `{"url":"SECRET"`} {
+		conn, br := rawPage(t, relay, "")
+		conn.Write(frame(0x81, true, []byte(offer)))
+		expectClose(t, br, 1007)
+		conn.Close()
+		offers++
+	}
+	for _, origin := range []string{"https://user:SECRET@x.test", "https://x.test/SECRET", "SECRET", "https://x.test?SECRET", "https://x.test#SECRET", "https://SECRET" + long} {
+		req, _ := http.NewRequest("GET", relay, nil)
+		req.Header = http.Header{"Origin": {origin}, "Sec-Websocket-Protocol": {Subprotocol}}
+		r.mu.Lock()
+		for _, c := range r.clients {
+			c.refused = time.Time{} // so that each is logged
+		}
+		r.mu.Unlock()
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			resp.Body.Close()
+		}
 	}
 	eventually(t, "the log of the end", func() bool { return strings.Contains(logs.String(), `"cause":"page_closed"`) })
-	if s := logs.String(); strings.Contains(s, "SECRET") {
-		t.Error(s)
+	eventually(t, "the log of each", func() bool {
+		return strings.Count(logs.String(), "handshake failed") == offers && strings.Count(logs.String(), "page refused") == 6
+	})
+	for line := range strings.Lines(logs.String()) {
+		if strings.Contains(strings.ToUpper(line), "SECRET") || len(line) > 700 {
+			t.Errorf("%.1000s", line)
+		}
 	}
 }

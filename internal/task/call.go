@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Refusal is an error whose text is the errMsg that a caller's fail is given.
+// Refusal is an error whose text is the errMsg for a caller's fail.
 type Refusal string
 
 // Error returns the errMsg.
@@ -15,33 +15,22 @@ func (r Refusal) Error() string { return string(r) }
 // Call is what the host read of a connectSocket call's option.
 type Call struct {
 	// Type of the option, as an errMsg names it: Undefined, Null, Array, String,
-	// Object … When it is not Object all else is empty.
+	// Object … If it is not Object, all else is empty.
 	Type string
-	// Fault is what reading the option threw or found amiss, and where.
+	// Fault says what went wrong while reading the option, and where; empty if
+	// nothing did.
 	Fault string
-	// URLType is the type of url, URL its value where that is a String.
+	// URLType is the type of url. URL is its value if that is a String: as it was
+	// given.
 	URLType string
 	URL     string
-	// Scheme ("wss:") and Host ("a.example:8080") as the host's URL parser gives
-	// them, in lower case; empty where the URL does not parse.
+	// Scheme ("wss:") and Host ("a.example:8080") are as the host's URL parser gives
+	// them, in lower case; empty if the URL does not parse.
 	Scheme, Host string
-	// Timeout in milliseconds, NaN where none is given.
-	Timeout float64
-	// Relayed says that the WebSocket leads to the relay: it is configured, and
-	// the call has an option that a browser alone cannot honour.
+	// Relayed says that the WebSocket leads to the relay.
 	Relayed bool
-	// Reconnect where the call asks for it.
+	// Reconnect is nil if the call does not ask for it.
 	Reconnect *Reconnect
-}
-
-// Admission is what an accepted call gets.
-type Admission struct {
-	ID int32
-	// Timeout in whole milliseconds after which the host posts a [Failure].
-	Timeout int32
-	// Uptime in milliseconds after which the host posts a [Stable], each time that
-	// the task is open; 0 where it does not reconnect.
-	Uptime int32
 }
 
 const parameterError = "connectSocket:fail parameter error: "
@@ -64,30 +53,12 @@ func (c *Call) check(domains []string) error {
 	return nil
 }
 
-const (
-	defaultTimeout = 60_000
-	maxTimeout     = 1<<31 - 1 // what setTimeout takes; beyond it fires at once
-)
-
-// timeout gives the whole milliseconds for an asked timeout: the default for
-// what is not positive and finite.
-func timeout(ms float64) int32 {
-	switch {
-	case !(ms > 0 && ms <= math.MaxFloat64):
-		return defaultTimeout
-	case ms >= maxTimeout:
-		return maxTimeout
-	case ms < 1:
-		return 1
-	}
-	return int32(ms)
-}
-
 // CloseCall is what the host read of a close call's option.
 type CloseCall struct {
-	// Fault is what reading the option threw or found amiss, and where.
+	// Fault says what went wrong while reading the option, and where; empty if
+	// nothing did.
 	Fault string
-	// Code; 1000 where none is given.
+	// Code; 1000 if none is given.
 	Code float64
 	// ReasonBytes is the reason's length in UTF-8.
 	ReasonBytes int

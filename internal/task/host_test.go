@@ -5,19 +5,19 @@ import (
 	"testing"
 )
 
-// host plays bridge.js: it keeps payloads in slots, carries out decisions, and
-// calls handlers, which may call back in.
+// host plays the JavaScript half: it keeps payloads in slots, carries out
+// decisions, and calls handlers, which may call back in.
 type host struct {
 	t       testing.TB
 	set     *Set
 	slots   []*payload
 	free    []int32
 	conns   []*conn // every task ever admitted, oldest first
-	global  [handled]bool
+	global  [numHandled]bool
 	handler func(*conn, *payload) // runs within every delivery to a handler
 	byWhole []*payload            // delivered to the global handlers
 	now     int64                 // the clock, in milliseconds
-	chance  func() int32          // what is left to it; the shortest delay by default
+	chance  func() int32          // random; the shortest delay by default
 }
 
 // payload is something posted, and what became of it.
@@ -28,14 +28,14 @@ type payload struct {
 	delivered int // times, to the task's own handlers
 	global    int // times, to the global ones
 	dropped   int
-	carried   int // out by the host alone: of a handshake with the relay, a failed attempt, a retry, a timer
+	carried   int // used by the host alone: a relay's handshake, a failed attempt, a retry, a timer
 }
 
 // conn is the host's side of one task.
 type conn struct {
 	id       int32
 	ws       State // of the WebSocket
-	listens  [handled]bool
+	listens  [numHandled]bool
 	posted   [Stable + 1]int
 	all      []*payload
 	seen     []*payload // delivered to the task's own handlers, in order
@@ -50,11 +50,11 @@ type conn struct {
 	asked    bool
 	answers  []*payload
 
-	uptime int64   // of its admission
-	timer  Kind    // what is posted
-	at     int64   // and when; 0 for never
-	delays []int32 // before each attempt to connect anew
-	dials  int
+	reconnects bool
+	timer      Kind    // what is posted
+	at         int64   // when it is posted; 0 for never
+	delays     []int32 // before each attempt to reconnect
+	dials      int
 }
 
 func newHost(t testing.TB, l Limits) *host {
@@ -62,11 +62,11 @@ func newHost(t testing.TB, l Limits) *host {
 }
 
 func (h *host) connect(c Call) (*conn, error) {
-	a, err := h.set.Connect(c)
+	id, err := h.set.Connect(c)
 	if err != nil {
 		return nil, err
 	}
-	conn := &conn{id: a.ID, uptime: int64(a.Uptime)}
+	conn := &conn{id: id, reconnects: c.Reconnect != nil}
 	h.conns = append(h.conns, conn)
 	for id := h.set.Evict(); id != 0; id = h.set.Evict() {
 		h.leave(h.conn(id))
@@ -233,8 +233,8 @@ func (h *host) act(c *conn, d Decision) {
 
 // open posts an Open that is not the relay's own.
 func (h *host) open(c *conn) {
-	if c.uptime > 0 {
-		c.wait(Stable, h.now+c.uptime)
+	if c.reconnects {
+		c.wait(Stable, h.now+Uptime)
 	}
 	h.post(c, Open, 0)
 }
@@ -257,13 +257,13 @@ func (h *host) listen(c *conn, k Kind) {
 		}
 		return
 	}
-	h.set.Listen(c.id, k)
+	h.set.Listen(c.id, k, true)
 	h.replay(c)
 }
 
 func (h *host) listenGlobally(k Kind) {
 	h.global[k] = true
-	h.set.Listen(0, k)
+	h.set.Listen(0, k, true)
 	for _, c := range h.conns {
 		if !c.over {
 			h.replay(c)

@@ -2,24 +2,20 @@ package task
 
 import "math"
 
-// Reconnect says whether and when a task whose connection is lost connects
-// anew. A NaN field takes its default.
+// Reconnect says when a task whose connection is lost reconnects. A NaN field
+// takes its default.
 type Reconnect struct {
-	// Retries is how many attempts in a row may fail; default without end.
+	// Retries is how many attempts in a row may fail; without end by default.
 	Retries float64
 	// MinDelay and MaxDelay bound the pause before an attempt, in milliseconds;
-	// default 1,000 and 30,000.
+	// 1,000 and 30,000 by default.
 	MinDelay, MaxDelay float64
-	// Factor is by what the pause grows with each attempt in a row; default 2.
+	// Factor multiplies the pause after each attempt in a row; 2 by default.
 	Factor float64
-	// Jitter is how much of the pause is left to chance, 0 to 1; default 1,
+	// Jitter is the part of the pause that is random, from 0 to 1; 1 by default,
 	// "full jitter".
 	Jitter float64
 }
-
-// uptime is how many milliseconds a connection must last for the next loss to
-// count as the first: a server that accepts and closes is not to be stormed.
-const uptime = 5_000
 
 func (r *Reconnect) check() error {
 	defaultTo(&r.Retries, math.Inf(1))
@@ -48,35 +44,34 @@ func defaultTo(field *float64, value float64) {
 	}
 }
 
-// backoff is how far a task that reconnects has come.
+// backoff is the state of a task that reconnects.
 type backoff struct {
 	Reconnect
 	failed float64 // attempts in a row, with the loss before them
-	pause  float64 // before the next one, all of it left to chance
-	down   bool    // no WebSocket is under way
+	pause  float64 // before the next attempt, without jitter
+	down   bool    // there is no WebSocket now
 }
 
 func newBackoff(r Reconnect) *backoff { return &backoff{Reconnect: r, pause: r.MinDelay} }
 
-// reset begins to count anew.
 func (b *backoff) reset() { b.failed, b.pause = 0, b.MinDelay }
 
-// delay is the pause before the next attempt, and makes the one after it
+// delay returns the pause before the next attempt, and makes the one after it
 // longer. With a jitter of 1 it is what "Exponential Backoff And Jitter" (Marc
 // Brooker, AWS Architecture Blog, 2015) calls full jitter: anything from 0 to
-// min(MaxDelay, MinDelay * Factor^n), so that pages which a server lost together
+// min(MaxDelay, MinDelay * Factor^n), so that pages which lost a server together
 // do not come back together. chance is from 0 to 1.
 func (b *backoff) delay(chance float64) int32 {
-	pause := min(b.MaxDelay, b.pause)
-	b.pause = min(b.MaxDelay, b.pause*b.Factor)
-	return int32(min(pause*(1-b.Jitter*chance), maxTimeout))
+	pause := b.pause
+	b.pause = min(b.MaxDelay, pause*b.Factor)
+	return int32(min(pause*(1-b.Jitter*chance), MaxTimer))
 }
 
-// lose decides whether a task whose WebSocket has closed with code, or is about
-// to, connects anew: not where the server has said that it will not have it
-// (1008 and 4000 to 4999, which applications define), nor where all is done
-// (1000), nor when the task is closing or sheds what it cannot hold.
-func (t *task) lose(code int32) bool {
+// retries reports whether a task reconnects after its WebSocket closed with code
+// (or is about to). It does not after a normal close (1000) or a refusal by the
+// server (1008, 4000 to 4999, which applications define), nor while the task is
+// closing or has shed messages.
+func (t *task) retries(code int32) bool {
 	b := t.backoff
 	if b == nil || t.state >= Closing || t.shed {
 		return false
@@ -94,8 +89,8 @@ func (t *task) lose(code int32) bool {
 	return true
 }
 
-// Delay returns how many milliseconds the host is to wait, after a Retry, before
-// it posts a Due; what is left to chance is by a number from 0 to 1<<31-1.
+// Delay returns how many milliseconds the host waits after a Retry before it
+// posts a Due. chance is a random number from 0 to 1<<31-1.
 func (s *Set) Delay(id, chance int32) int32 {
 	if t := s.find(id); t != nil && t.backoff != nil {
 		return t.backoff.delay(float64(chance) / (1 << 31))
@@ -103,8 +98,8 @@ func (s *Set) Delay(id, chance int32) int32 {
 	return 0
 }
 
-// Down tells whether a task waits to connect anew, or did when it was closed: it
-// has no WebSocket, and no close event of one will come.
+// Down reports whether a task waits to reconnect, or did when it was closed: it
+// has no WebSocket, so no close event will come.
 func (s *Set) Down(id int32) bool {
 	t := s.find(id)
 	return t != nil && t.down()

@@ -38,7 +38,7 @@ func TestDelays(t *testing.T) {
 		{"a bound below the default's", Reconnect{nan, 40_000, nan, nan, nan}, 0, []int32{40000, 40000}},
 		{"factor", Reconnect{nan, 10, nan, 1.5, nan}, 0, []int32{10, 15, 22, 33}},
 		{"at once", Reconnect{nan, 0, nan, nan, nan}, 0, []int32{0, 0, 0}},
-		{"for ever", Reconnect{nan, math.Inf(1), nan, nan, nan}, 0, []int32{maxTimeout}},
+		{"for ever", Reconnect{nan, math.Inf(1), nan, nan, nan}, 0, []int32{MaxTimer}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h, c := reconnecting(t, test.r)
@@ -142,7 +142,7 @@ func TestRetriesEnd(t *testing.T) {
 		{"after two that do not last", Reconnect{Retries: 2, Factor: 1}, func(h *host, c *conn) {
 			for range 3 {
 				h.wsOpen(c)
-				h.advance(uptime - 1)
+				h.advance(Uptime - 1)
 				h.wsCloseWith(c, 1011, true)
 				h.advance(1)
 			}
@@ -152,7 +152,7 @@ func TestRetriesEnd(t *testing.T) {
 				h.wsClose(c, false)
 				h.advance(1)
 				h.wsOpen(c)
-				h.advance(uptime)
+				h.advance(Uptime)
 			}
 			for range 3 {
 				h.wsClose(c, false)
@@ -202,7 +202,7 @@ func TestReplaceOneThatIsDown(t *testing.T) {
 // kind, and every message.
 func TestHeldWhileReconnecting(t *testing.T) {
 	h, c := reconnecting(t, Reconnect{math.NaN(), 1, 1, 1, 1})
-	c.listens = [handled]bool{}
+	c.listens = [numHandled]bool{}
 	h.set.tasks[0].listens = 0
 	for range 100 {
 		h.wsOpen(c)

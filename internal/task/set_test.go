@@ -8,7 +8,7 @@ import (
 )
 
 func call() Call {
-	return Call{Type: "Object", URLType: "String", URL: "wss://a.example/x", Scheme: "wss:", Host: "a.example", Timeout: math.NaN()}
+	return Call{Type: "Object", URLType: "String", URL: "wss://a.example/x", Scheme: "wss:", Host: "a.example"}
 }
 
 // connected returns a host with one task, which is connecting.
@@ -32,7 +32,7 @@ func (c *conn) kinds() []Kind {
 }
 
 func (h *host) listenAll(c *conn) {
-	for k := Open; k < handled; k++ {
+	for k := Open; k < numHandled; k++ {
 		h.listen(c, k)
 	}
 }
@@ -71,23 +71,6 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("%d slots held", held)
 			}
 		})
-	}
-}
-
-func TestTimeout(t *testing.T) {
-	for _, test := range []struct {
-		ms   float64
-		want int32
-	}{
-		{math.NaN(), 60_000}, {0, 60_000}, {-1, 60_000}, {math.Inf(1), 60_000}, {math.Inf(-1), 60_000},
-		{1, 1}, {0.2, 1}, {1500.9, 1500}, {math.MaxInt32, math.MaxInt32}, {1e300, math.MaxInt32},
-	} {
-		c := call()
-		c.Timeout = test.ms
-		a, err := NewSet(Limits{}, 0).Connect(c)
-		if err != nil || a.Timeout != test.want {
-			t.Errorf("timeout %v: got %d, %v, want %d", test.ms, a.Timeout, err, test.want)
-		}
 	}
 }
 
@@ -415,7 +398,7 @@ func TestGlobalHandlersAreTheNewestTasks(t *testing.T) {
 	if h.set.Newest() != old.id {
 		t.Fatalf("newest %d after the newer one closed", h.set.Newest())
 	}
-	h.replay(old) // as bridge.js does when a slot comes back
+	h.replay(old) // as the host does when a slot comes back
 	if len(h.byWhole) != 4 {
 		t.Errorf("the older task's held messages were not told: %d", len(h.byWhole))
 	}
@@ -432,8 +415,8 @@ func TestUnknownTask(t *testing.T) {
 	if d := s.Next(7); d != (Decision{}) {
 		t.Errorf("next: %+v", d)
 	}
-	s.Listen(7, Open)
-	s.Listen(0, Kind(99))
+	s.Listen(7, Open, true)
+	s.Listen(0, Kind(99), true)
 	s.Discard(7)
 	if s.State(7) != Closed || s.Evict() != 0 {
 		t.Error("an unknown task has a state or a slot")

@@ -24,22 +24,22 @@ type task struct {
 	overflow queue      // posted when the channel was full
 	posted   int        // how many are in both
 
-	listens uint8          // kinds that have a handler of the task's own, a bit each
-	held    [handled]queue // waiting for a handler
-	waiting int            // how many are in all of them
-	order   uint32         // of the next held event
-	bytes   int            // held in messages
+	listens   uint8             // kinds that have a handler of the task's own, a bit each
+	held      [numHandled]queue // waiting for a handler
+	heldCount int               // in all of them
+	order     uint32            // of the next held event
+	bytes     int               // held in messages
 
 	backoff *backoff // of a task that reconnects
 
 	relayed   bool // the WebSocket leads to the relay
-	asked     bool // and the request has been sent
+	asked     bool // the request has been sent to the relay
 	abandoned bool // closed by the user while connecting
-	failed    bool // an Error has been accepted, of this connection
-	shed      bool // too much was held; later messages are dropped
+	failed    bool // an Error of this connection has been accepted
+	shed      bool // too much was held: later messages are dropped
 }
 
-// post puts e on the channel without ever blocking.
+// post puts e on the channel; it never blocks.
 func (t *task) post(e Event) {
 	t.posted++
 	if t.overflow.len() == 0 {
@@ -65,13 +65,13 @@ func (t *task) take() (Event, bool) {
 	}
 }
 
-// next gives the next decision: first what was held and is wanted now, then
-// what has been posted. Once closed, the task lets go of all it held.
+// next returns the next decision: first about what was held and has a handler
+// now, then about what was posted. A closed task lets go of all that it held.
 func (t *task) next() Decision {
 	for {
 		if q := t.oldest(); q != nil {
 			e := q.pop()
-			t.waiting--
+			t.heldCount--
 			if e.Kind == Message {
 				t.bytes -= int(e.Size)
 			}
@@ -90,15 +90,15 @@ func (t *task) next() Decision {
 	}
 }
 
-// more tells whether next has anything to look at.
+// more reports whether next has anything to look at.
 func (t *task) more() bool {
 	return t.posted > 0 || t.oldest() != nil
 }
 
-// oldest finds the queue whose first event has waited longest, among the kinds
-// that have a handler now; once closed, among all.
+// oldest returns the queue whose first event has waited longest, among the kinds
+// that have a handler; if the task is closed, among all.
 func (t *task) oldest() *queue {
-	if t.waiting == 0 {
+	if t.heldCount == 0 {
 		return nil
 	}
 	var found *queue
@@ -114,7 +114,7 @@ func (t *task) oldest() *queue {
 	return found
 }
 
-// judge decides about one event. None means that it was held.
+// judge decides about one event. None means that the event is held.
 func (t *task) judge(e Event) Decision {
 	if t.state == Closed {
 		return Decision{Verb: Drop, Slot: e.Slot}
@@ -147,7 +147,7 @@ func (t *task) judge(e Event) Decision {
 			break
 		}
 		if e.Size != 0 {
-			t.lose(e.Size) // its handlers see a task that connects
+			t.retries(e.Size) // before the handlers run: they see a task that connects
 		}
 		t.failed = true
 		return t.accept(e)
@@ -168,19 +168,19 @@ func (t *task) judge(e Event) Decision {
 			t.backoff.reset()
 		}
 	case Close:
-		if t.lose(e.Size) {
+		if t.retries(e.Size) {
 			return Decision{Verb: Retry, Slot: e.Slot}
 		}
 		t.state = Closed
 		t.set.releaseSlot(t)
-		t.hold(e) // behind all that is held, so that next lets go of that first
+		t.hold(e) // last of all that is held: next lets go of the others first
 		return Decision{}
 	}
 	return Decision{Verb: Drop, Slot: e.Slot}
 }
 
-// accept delivers e, or holds it where its kind has no handler. next judges
-// only when nothing held is wanted, so delivering now keeps the order.
+// accept delivers e, or holds it if its kind has no handler. next judges only
+// when no held event has a handler, so delivering now keeps the order.
 func (t *task) accept(e Event) Decision {
 	if t.wants(e.Kind) {
 		return t.deliver(e)
@@ -190,9 +190,9 @@ func (t *task) accept(e Event) Decision {
 		t.hold(e)
 		return Decision{}
 	}
-	// Of a task that connects anew and again: the newest tells enough.
+	// A task that keeps reconnecting holds only its newest Open and Error.
 	old := q.pop()
-	t.waiting--
+	t.heldCount--
 	t.hold(e)
 	return Decision{Verb: Drop, Slot: old.Slot}
 }
@@ -215,11 +215,11 @@ func (t *task) wants(k Kind) bool {
 
 func (t *task) full(e Event) bool {
 	l := &t.set.limits
-	return t.held[Message].len() >= l.MaxHeldMessages || t.bytes+int(e.Size) > l.MaxHeldBytes
+	return t.held[Message].len() >= l.MaxHeldMessages || t.bytes+int(e.Size) > l.MaxHeldBytes || e.Slot >= HeldSlots
 }
 
 func (t *task) hold(e Event) {
-	t.waiting++
+	t.heldCount++
 	e.order = t.order
 	t.order++
 	t.held[e.Kind].push(e)

@@ -66,7 +66,7 @@ func walk(t testing.TB, program []byte) {
 			codes := []int32{1000, 1001, 1008, 1011, 4000, 1006}
 			h.wsCloseWith(c, codes[int(arg/8)%len(codes)], arg%2 == 0)
 		case 7:
-			h.listen(c, Kind(arg/8)%handled)
+			h.listen(c, Kind(arg/8)%numHandled)
 		case 8:
 			if err := h.close(c, 1000); err != nil {
 				t.Fatalf("close: %v", err)
@@ -76,7 +76,7 @@ func walk(t testing.TB, program []byte) {
 				h.post(c, Failure, 0)
 			}
 		case 10:
-			h.listenGlobally(Kind(arg) % handled)
+			h.listenGlobally(Kind(arg) % numHandled)
 		case 11:
 			if h.set.Send(c.id, c.ws) && (c.ws != Opened || c.over) {
 				t.Fatalf("task %d: send allowed in WebSocket state %d", c.id, c.ws)
@@ -89,12 +89,17 @@ func walk(t testing.TB, program []byte) {
 		next()
 	}
 	for i := 0; i < len(h.conns); i++ { // a handler may have connected
-		for c := h.conns[i]; !c.over; h.advance(5_000) { // or this one does, anew
+		c := h.conns[i]
+		for attempt := 0; !c.over; attempt++ { // or this one reconnects
+			if attempt > 100 {
+				t.Fatalf("task %d has not ended", c.id)
+			}
 			h.wsClose(c, false)
+			h.advance(5_000)
 		}
 	}
 	for _, c := range h.conns {
-		for k := Open; k < handled; k++ {
+		for k := Open; k < numHandled; k++ {
 			h.listen(c, k)
 		}
 	}

@@ -125,7 +125,7 @@
   };
 
   return {
-    ready: bridge.ready,
+    ready: bridge.module.ready,
     log: () => JSON.stringify(log),
     /** Runs the body of an async function in the scope; resolves to its result as JSON. @param {string} body */
     run: async (body) => {

@@ -1,4 +1,4 @@
-// For a page that starts the module itself, as any Go program: the half of it that is JavaScript.
+// The JavaScript half alone, for a page that starts the module itself, as any Go program.
 import { createBridge } from '../internal/jsbridge/bridge.js';
 
 Object.assign(globalThis, { connectsocketBridge: createBridge(undefined, VERSION) });

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"connectsocket/internal/relay"
+)
+
+// options are the command's own; the relay's are in relay.Config.
+type options struct {
+	relay.Config
+	listen, metrics   string
+	tlsCert, tlsKey   string
+	drain, drainDelay time.Duration
+	logLevel          slog.Level
+	check, version    bool
+
+	unknown []string // variables that look like settings and are none
+}
+
+// parse reads flags, and for each flag not given the variable of its name in environ, which has the form of os.Environ:
+// -max-conns is RELAY_MAX_CONNS. It writes the help to output.
+func parse(args, environ []string, output io.Writer) (*options, error) {
+	o := &options{}
+	compression := true
+	fs := flag.NewFlagSet("relay", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // main reports errors, once
+	list := func(name, usage string, add func(string) error) {
+		fs.Func(name, usage, func(s string) error {
+			for v := range strings.SplitSeq(s, ",") {
+				if v = strings.TrimSpace(v); v == "" {
+					continue
+				}
+				if err := add(v); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	texts := func(p *[]string) func(string) error {
+		return func(s string) error { *p = append(*p, s); return nil }
+	}
+	fs.StringVar(&o.listen, "listen", ":8080", "`address` to serve /relay, /healthz and /readyz at")
+	fs.StringVar(&o.metrics, "metrics", "localhost:8081", "`address` to serve /metrics (Prometheus) at; empty for none")
+	fs.StringVar(&o.tlsCert, "tls-cert", "", "certificate chain, a PEM `file`; with -tls-key, serves wss; read again when it changes")
+	fs.StringVar(&o.tlsKey, "tls-key", "", "private key, a PEM `file`")
+	list("allow", "`upstreams` that pages may reach, comma-separated or repeated: host:port, host (the port of ws or wss),\n*.suffix; none by default. Only a host named in full may have a private address", texts(&o.Allow))
+	list("origin", "`origins` of the pages to serve, comma-separated or repeated: https://app.example, https://*.app.example,\nor * for any; none by default", texts(&o.Origins))
+	list("deny-header", "more request `headers` that pages may not set, comma-separated or repeated: X-Internal, X-Internal-*", texts(&o.DenyHeaders))
+	list("trusted-proxy", "`networks` of proxies whose X-Forwarded-For names the client, comma-separated or repeated: 10.0.0.0/8", func(s string) error {
+		p, err := netip.ParsePrefix(s)
+		o.TrustedProxies = append(o.TrustedProxies, p)
+		return err
+	})
+	fs.IntVar(&o.MaxConns, "max-conns", 10_000, "connections held at once; as many may wait for their upgrade")
+	fs.IntVar(&o.MaxConnsPerAddr, "max-conns-per-addr", 100, "the same, of one IPv4 address or IPv6 /64")
+	fs.Float64Var(&o.HandshakeRate, "handshakes", 200, "handshakes per second, with bursts of as many")
+	fs.Float64Var(&o.HandshakeRatePerAddr, "handshakes-per-addr", 50, "handshakes per second of one IPv4 address or IPv6 /64, with bursts of -max-conns-per-addr")
+	fs.Int64Var(&o.MaxMessage, "max-message", 64<<20, "`bytes` of the largest message")
+	fs.BoolVar(&compression, "compression", true, "let pages have the connection to their upstream compressed (perMessageDeflate)")
+	fs.DurationVar(&o.DialTimeout, "dial-timeout", time.Minute, "the most a page may ask for as timeout of its upstream")
+	fs.DurationVar(&o.WriteStall, "write-stall", time.Minute, "how long a peer may take nothing of what is sent to it")
+	fs.DurationVar(&o.PingInterval, "ping", 25*time.Second, "silence before a peer is pinged, and again before it is given up; proxies often cut after 60s")
+	fs.DurationVar(&o.drainDelay, "drain-delay", 0, "how long to serve on after SIGTERM while /readyz fails, for load balancers to notice")
+	fs.DurationVar(&o.drain, "drain", 6*time.Second, "how long connections may go on after that, before they are closed with 1001, which takes 2s at most")
+	fs.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "least `level` to log, as JSON to standard error: debug, info, warn or error")
+	fs.BoolVar(&o.check, "check", false, "check the settings and the files they name, and exit")
+	fs.BoolVar(&o.version, "version", false, "print the version, and exit")
+	fs.Usage = func() {
+		fmt.Fprint(output, "relay connects web pages to the WebSocket servers you allow, with the headers that browsers cannot set.\n\n"+
+			"Each flag can be given as a variable instead: -max-conns is RELAY_MAX_CONNS. A flag wins over its variable.\n"+
+			"A first SIGTERM or SIGINT drains, a second one ends it at once.\n\n")
+		fs.SetOutput(output)
+		fs.PrintDefaults()
+	}
+	if err := fs.Parse(args); err != nil {
+		return nil, err
+	}
+	if fs.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		setting, ok := strings.CutPrefix(name, "RELAY_")
+		if !ok {
+			continue
+		}
+		f := fs.Lookup(strings.ToLower(strings.ReplaceAll(setting, "_", "-")))
+		switch {
+		case f == nil || setting != strings.ToUpper(setting):
+			// Kubernetes sets these in every container if a Service is named relay.
+			if !strings.HasPrefix(name, "RELAY_SERVICE_") && !strings.HasPrefix(name, "RELAY_PORT") {
+				o.unknown = append(o.unknown, name)
+			}
+		case !given[f.Name]:
+			if err := f.Value.Set(value); err != nil {
+				return nil, fmt.Errorf("%s=%q: %w", name, value, err)
+			}
+		}
+	}
+	o.NoCompression = !compression
+	return o, o.validate()
+}
+
+// validate refuses values that are no limits. The zero value of relay.Config means a default there, but not here, where the
+// defaults are known.
+func (o *options) validate() error {
+	const longest = 24 * time.Hour
+	for _, limit := range []struct {
+		name string
+		ok   bool
+	}{
+		{"-max-conns", o.MaxConns > 0}, {"-max-conns-per-addr", o.MaxConnsPerAddr > 0}, {"-handshakes", o.HandshakeRate > 0},
+		{"-handshakes-per-addr", o.HandshakeRatePerAddr > 0}, {"-max-message", o.MaxMessage > 0},
+	} {
+		if !limit.ok {
+			return fmt.Errorf("%s is not above zero", limit.name)
+		}
+	}
+	for _, limit := range []struct {
+		name  string
+		d     time.Duration
+		least time.Duration
+	}{
+		{"-dial-timeout", o.DialTimeout, 100 * time.Millisecond}, {"-write-stall", o.WriteStall, time.Second}, {"-ping", o.PingInterval, time.Second},
+		{"-drain-delay", o.drainDelay, 0}, {"-drain", o.drain, 0},
+	} {
+		if limit.d < limit.least || limit.d > longest {
+			return fmt.Errorf("%s %v is not between %v and %v", limit.name, limit.d, limit.least, longest)
+		}
+	}
+	if (o.tlsCert == "") != (o.tlsKey == "") {
+		return errors.New("-tls-cert and -tls-key go together")
+	}
+	for _, addr := range []string{o.listen, o.metrics} {
+		if _, err := net.ResolveTCPAddr("tcp", addr); addr != "" && err != nil {
+			return fmt.Errorf("the address to listen at: %w", err)
+		}
+	}
+	if o.listen == "" {
+		return errors.New("-listen is empty")
+	}
+	return nil
+}
+
+// warnings says what can be started with, and is hardly meant.
+func (o *options) warnings() []string {
+	var w []string
+	for _, name := range o.unknown {
+		w = append(w, "no such setting: "+name)
+	}
+	if len(o.Allow) == 0 {
+		w = append(w, "no upstream is allowed (-allow), so no page can be served")
+	}
+	if len(o.Origins) == 0 {
+		w = append(w, "no origin is allowed (-origin), so no page can be served")
+	}
+	for _, p := range o.TrustedProxies {
+		if p.Bits() == 0 {
+			w = append(w, fmt.Sprintf("-trusted-proxy %v lets every client choose its address", p))
+		}
+	}
+	if o.MaxConnsPerAddr > o.MaxConns {
+		w = append(w, "-max-conns-per-addr is above -max-conns")
+	}
+	if files := maxFiles(); files > 0 && files < uint64(o.MaxConns)*2+100 {
+		w = append(w, fmt.Sprintf("%d open files are not enough for -max-conns %d, which takes two each", files, o.MaxConns))
+	}
+	return w
+}

@@ -1,0 +1,785 @@
+/**
+ * Connections: the life of each task, its WebSockets, its timer, its handshake with the relay. Nothing is decided here but
+ * what needs no Go half: every event goes there as a few integers, and what it decides comes back as one integer, which
+ * `act` carries out. Code of the page is called from here, never while Go is on the stack.
+ *
+ *     listener → put(payload) → go.event(task, kind, slot, size, busy) → decision → act → handlers
+ *
+ * @typedef {import('./option.js').Call} Call
+ * @typedef {import('./outcome.js').Callback} Callback
+ * @typedef {import('../../web/connectsocket.js').Settings} Settings
+ */
+import { createHandlers } from './handlers.js';
+import {
+  checkRelayed,
+  describe,
+  isPlain,
+  isSendable,
+  noCallbacks,
+  readClose,
+  readSend,
+  typeName,
+} from './option.js';
+import { bare, outcome, sendOutcome, settle } from './outcome.js';
+import { createPresence } from './presence.js';
+import {
+  ABORT,
+  ANSWER,
+  ASK,
+  CLOSE,
+  CODE_LOST,
+  CODE_TOO_MUCH_HELD,
+  createSlots,
+  DEFAULT_MAX_HELD_BYTES,
+  DEFAULT_MAX_HELD_MESSAGES,
+  DEFAULT_MAX_SOCKETS,
+  DELIVER,
+  DIAL,
+  DUE,
+  ERROR,
+  FAILURE,
+  GLOBAL_BIT,
+  KEEP,
+  KIND_MASK,
+  KIND_SHIFT,
+  MESSAGE,
+  MORE_BIT,
+  NONE,
+  OPEN,
+  OWN_BIT,
+  RETRY,
+  SHED,
+  SLOT_SHIFT,
+  STABLE,
+  TEXT_BAD_ANSWER,
+  TEXT_BAD_DATA,
+  TEXT_NOT_OPEN,
+  TEXT_TIMEOUT,
+  TEXT_TOO_MUCH_HELD,
+  UPTIME,
+  VERB_MASK,
+} from './wire.js';
+
+const RELAY_PROTOCOL = 'connectsocket.relay.v1';
+
+/** The close of a connection that was lost. */
+const lostClose = () => ({ code: CODE_LOST, reason: '', wasClean: false });
+
+// The page's own, for a `WebSocket` that the page puts on the global object and that calls connectSocket itself.
+const ownWebSocket = globalThis.WebSocket;
+
+// Phases of a connection, see below.
+const WAITING = 0;
+const ADMITTED = 1;
+const LIVE = 2;
+const ENDED = 3;
+
+/**
+ * @param {import('./module.js').Module} module
+ * @param {Settings} settings
+ */
+export function createConnections(module, settings) {
+  const slots = createSlots();
+  const presence = createPresence();
+  /** Handlers of the global functions. */
+  const globals = createHandlers();
+  /** @type {Map<number, Connection>} those that the Go half knows, oldest first */
+  const connections = new Map();
+  /** @type {Set<Connection>} those whose WebSocket was opened before the Go half has judged the call */
+  const early = new Set();
+  let constructing = false; // a WebSocket
+  /** @type {unknown} a WebSocket of the page that calls connectSocket itself: it is passed over */
+  let shim;
+  let shimCalled = false;
+  let warned = false;
+
+  /**
+   * The life of a task:
+   *
+   *     WAITING ─ the module loads; what the WebSocket says is pending
+   *        │  the Go half accepts the call
+   *     ADMITTED ─ success, complete and the promise are on their way; still pending
+   *        │  they have been told
+   *     LIVE ─ each event goes to the Go half ◄────────────┐
+   *        │                                      opened or failed
+   *        ├── RETRY: down, a pause ──► DIAL: dialling ────┘
+   *        │  CLOSE delivered or kept
+   *     ENDED ─ handlers still get what is kept
+   *
+   * A call that is refused, times out while it waits, or whose module fails goes from WAITING to ENDED; a task whose module
+   * dies goes there from ADMITTED or LIVE: see `finish`.
+   *
+   * An attempt is one WebSocket. Its listeners compare its number with the current one: after `letGo` nothing that it says
+   * counts. They are never removed, since some hosts report an error that nobody listens to.
+   */
+  class Connection {
+    /**
+     * @param {Call} call
+     * @param {() => void} resolve
+     * @param {(res: { errMsg: string }) => void} reject
+     */
+    constructor(call, resolve, reject) {
+      this.phase = WAITING;
+      this.call = call;
+      this.resolve = resolve;
+      this.reject = reject;
+      this.id = 0; // until the Go half has accepted the call
+      this.errMsg = 'connectSocket:ok';
+      this.unsendable = Object.values(call.unsendable).some((value) => value !== undefined);
+      this.relayed = Boolean(settings.relay) && (this.unsendable || call.relay === 'always');
+      this.handlers = createHandlers();
+
+      /** @type {any} */
+      this.ws = null;
+      this.attempt = 0;
+      this.began = Date.now(); // the attempt
+      this.opened = false;
+      this.opens = 0; // how often it was
+      this.protocol = ''; // as the relay tells it
+      /** @type {ReturnType<typeof setTimeout> | undefined} */
+      this.timer = undefined;
+      this.redial = () => this.receive(DUE);
+
+      /** @type {Array<[number, unknown, number]>} events, until it is live */
+      this.pending = [];
+      this.pendingMessages = 0;
+      this.pendingBytes = 0;
+      this.shed = false; // too much was pending
+      /** @type {Array<() => void>} calls that wait until this one is judged */
+      this.afterJudgement = [];
+
+      this.carrying = false; // out a decision
+      this.askAgain = false; // for the next decision, after that
+      this.replayQueued = false;
+    }
+
+    /**
+     * Opens a WebSocket.
+     * @throws what its constructor throws
+     */
+    open() {
+      const attempt = ++this.attempt;
+      const ws = this.construct();
+      ws.binaryType = 'arraybuffer';
+      this.ws = ws;
+      const isCurrent = () => attempt === this.attempt;
+      ws.addEventListener('open', () => isCurrent() && this.onOpen());
+      ws.addEventListener('message', (/** @type {{ data: any }} */ { data }) => {
+        if (attempt !== this.attempt) return;
+        const size = typeof data === 'string' ? data.length * 2 : (data.byteLength ?? data.size);
+        this.receive(MESSAGE, { data }, size);
+      });
+      ws.addEventListener('error', () => isCurrent() && this.onError());
+      ws.addEventListener('close', (/** @type {CloseEvent} */ event) => isCurrent() && this.onClose(event));
+    }
+
+    construct() {
+      const { WebSocket } = globalThis;
+      if (this.relayed) checkRelayed(this.call);
+      if (WebSocket === shim) return this.constructOf(ownWebSocket);
+      constructing = true;
+      shimCalled = false;
+      try {
+        const ws = this.constructOf(WebSocket);
+        if (!shimCalled) return ws;
+      } catch (error) {
+        if (!shimCalled) throw error;
+      } finally {
+        constructing = false;
+      }
+      shim = WebSocket;
+      return this.constructOf(ownWebSocket);
+    }
+
+    /** @param {typeof WebSocket} Constructor */
+    constructOf(Constructor) {
+      return this.relayed
+        ? new Constructor(/** @type {string} */ (settings.relay), RELAY_PROTOCOL)
+        : new Constructor(this.call.target, this.call.protocols);
+    }
+
+    onOpen() {
+      if (this.relayed) {
+        this.receive(OPEN); // of the connection to the relay
+        return;
+      }
+      const { protocol } = this.ws;
+      const now = Date.now();
+      const header = protocol ? { 'Sec-WebSocket-Protocol': protocol } : {};
+      const profile = { fetchStart: this.began, connectEnd: now, cost: now - this.began };
+      this.receive(OPEN, this.established({ header, profile }));
+    }
+
+    onError() {
+      // For a ws: URL on an https: page WebKit only fires error; the WebSocket stays CONNECTING for ever.
+      if (this.ws.readyState === 0) this.receive(FAILURE, this.lossError());
+      // Whether a task reconnects depends on the code, which comes with the close.
+      else if (!this.call.reconnect) this.receive(ERROR, this.lossError());
+    }
+
+    /** @param {CloseEvent} event */
+    onClose({ code, reason, wasClean }) {
+      // Engines differ in whether an error comes before an unclean close; the Go half lets one through.
+      if (!wasClean) this.receive(ERROR, this.lossError(), code);
+      this.receive(CLOSE, { code, reason, wasClean }, code);
+    }
+
+    /** What onError tells if the browser gives no reason. */
+    lossError(how = this.opened ? 'was lost' : 'failed') {
+      const peer = this.relayed && !this.opened ? `the relay "${settings.relay}"` : `"${this.call.url}"`;
+      return { errMsg: `connectSocket:fail WebSocket connection to ${peer} ${how}` };
+    }
+
+    /** Nothing that the WebSocket says from now on counts; it is closed. */
+    letGo() {
+      this.attempt++;
+      this.ws?.close();
+    }
+
+    /** Begins the clock of an attempt. */
+    limitAttempt() {
+      this.startTimer(() => this.expire(), this.call.timeout);
+    }
+
+    expire() {
+      if (this.phase === WAITING) this.finish(TEXT_TIMEOUT);
+      else this.receive(FAILURE, { errMsg: TEXT_TIMEOUT });
+    }
+
+    /**
+     * Notes that the connection is open, through the relay to its upstream.
+     * @param {object} payload of its event
+     */
+    established(payload) {
+      this.opened = true;
+      clearTimeout(this.timer);
+      if (this.call.reconnect) this.startTimer(() => this.receive(STABLE), UPTIME);
+      return this.opens++ > 0 ? { ...payload, reconnected: this.opens - 1 } : payload;
+    }
+
+    /**
+     * Starts the task's one timer.
+     * @param {() => void} f
+     * @param {number} [ms]
+     */
+    startTimer(f, ms) {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(f, ms);
+    }
+
+    /** Makes the call: now if the module runs, else when it does. */
+    begin() {
+      module.wake();
+      this.limitAttempt();
+      let judged = false;
+      const judge = () => {
+        judged = true;
+        this.admit();
+      };
+      module.whenSettled(judge);
+      if (!judged) this.openEarly();
+    }
+
+    /** Opens the WebSocket while the module loads, if it is sure that the Go half will accept the call. */
+    openEarly() {
+      const { domains, maxSockets = DEFAULT_MAX_SOCKETS } = settings;
+      const { scheme, host } = this.call;
+      if (!isPlain(this.call) || early.size >= maxSockets) return;
+      if (domains && domains.length > 0 && !domains.includes(`${scheme}//${host}`)) return;
+      try {
+        this.open();
+        early.add(this);
+      } catch {} // it throws again when the call is judged, and that is told
+    }
+
+    /** Lets the Go half judge the call. */
+    admit() {
+      if (this.phase !== WAITING) return;
+      if (module.failure) {
+        this.finish(`connectSocket:fail ${module.failure}`);
+        return;
+      }
+      const id = module.callGo(() => module.calls.connect(this.call, this.relayed));
+      if (typeof id === 'string') {
+        this.finish(id);
+        return;
+      }
+      if (!(id > 0)) {
+        module.die(new Error('it does not answer any more'));
+        this.waitForNext();
+        return;
+      }
+      try {
+        if (!this.ws) this.open();
+      } catch (error) {
+        module.callGo(() => module.go.discard(id));
+        this.finish(`connectSocket:fail ${describe(error)}`);
+        return;
+      }
+      module.callGo(() => {
+        for (let old = module.go.evict(); old !== 0; old = module.go.evict()) {
+          connections.get(old)?.leave(1000);
+        }
+        for (const kind of this.handlers.kinds()) module.go.listen(id, kind, 1);
+      });
+      if (!module.go) {
+        this.waitForNext();
+        return;
+      }
+      module.noteId(id);
+      this.id = id;
+      connections.set(id, this);
+      early.delete(this);
+      this.phase = ADMITTED;
+      if (this.unsendable && !this.relayed && !warned) {
+        warned = true;
+        console.warn(
+          'connectSocket: header, tcpNoDelay and perMessageDeflate need a relay; they are not sent',
+        );
+      }
+      settle(this.call.callbacks, true, { errMsg: this.errMsg, socketTaskId: id }, () => {
+        this.resolve();
+        // In a task of its own, as an event of the WebSocket is: the awaiting caller registers its handlers first.
+        if (this.pending.length > 0) setTimeout(() => this.goLive());
+        else this.goLive();
+      });
+      this.judged();
+    }
+
+    /** Waits for another module: the one that was asked has died. */
+    waitForNext() {
+      module.wake();
+      module.whenSettled(() => this.admit());
+    }
+
+    judged() {
+      for (const call of this.afterJudgement.splice(0)) call();
+    }
+
+    goLive() {
+      // What handlers cause meanwhile joins the end of the line.
+      for (const event of this.pending) this.submit(...event);
+      this.pending = [];
+      if (this.phase === ADMITTED) this.phase = LIVE;
+    }
+
+    /**
+     * Ends the task without the Go half: it has refused the call, or is not there. The task's methods work and say why.
+     * @param {string} errMsg
+     */
+    finish(errMsg) {
+      const { phase } = this;
+      this.letGo();
+      this.end();
+      const report = () => {
+        this.handlers.keep(ERROR, { errMsg });
+        this.handlers.keep(CLOSE, lostClose());
+        this.queueReplay();
+      };
+      if (phase === WAITING) {
+        this.errMsg = errMsg;
+        const res = { errMsg };
+        settle(this.call.callbacks, false, res, () => {
+          this.reject(res);
+          report();
+        });
+      } else {
+        report();
+      }
+      this.judged();
+    }
+
+    end() {
+      this.phase = ENDED;
+      clearTimeout(this.timer);
+      presence.forget(this.redial);
+      connections.delete(this.id);
+      early.delete(this);
+      this.pending = [];
+    }
+
+    /**
+     * Closes the WebSocket, as the user or the limit wants it.
+     * @param {number} code
+     * @param {string} [reason]
+     */
+    leave(code, reason) {
+      this.ws.close(code, reason);
+      // Between two attempts there is no WebSocket to report the close.
+      if (module.callGo(() => module.go.down(this.id))) {
+        this.startTimer(() => this.receive(CLOSE, lostClose(), CODE_LOST));
+      }
+    }
+
+    /**
+     * Takes an event: of the WebSocket or of the timer.
+     * @param {number} kind
+     * @param {unknown} [payload]
+     * @param {number} [size] of a message, or the code of a close
+     */
+    receive(kind, payload, size = 0) {
+      if (this.phase === LIVE) this.submit(kind, payload, size);
+      else if (this.phase !== ENDED) this.hold(kind, payload, size);
+    }
+
+    /**
+     * Holds an event until the task is live, within the limits for a task without a handler.
+     * @param {number} kind
+     * @param {unknown} payload
+     * @param {number} size
+     */
+    hold(kind, payload, size) {
+      if (kind === MESSAGE) {
+        if (this.shed) return;
+        const { maxHeldMessages = DEFAULT_MAX_HELD_MESSAGES, maxHeldBytes = DEFAULT_MAX_HELD_BYTES } =
+          settings;
+        if (this.pendingMessages >= maxHeldMessages || this.pendingBytes + size > maxHeldBytes) {
+          this.shed = true;
+          this.pending.push([ERROR, { errMsg: TEXT_TOO_MUCH_HELD }, 0]);
+          this.ws.close(CODE_TOO_MUCH_HELD);
+          return;
+        }
+        this.pendingMessages++;
+        this.pendingBytes += size;
+      }
+      this.pending.push([kind, payload, size]);
+    }
+
+    /**
+     * Posts an event to the Go half and carries out what it decides.
+     * @param {number} kind
+     * @param {unknown} [payload]
+     * @param {number} [size]
+     */
+    submit(kind, payload, size = 0) {
+      if (this.phase === ENDED) return;
+      try {
+        if (this.carrying) {
+          this.askAgain = true;
+          module.go.event(this.id, kind, slots.put(payload), size, 1);
+        } else {
+          this.carryOut(module.go.event(this.id, kind, slots.put(payload), size, 0));
+        }
+      } catch (error) {
+        module.die(error);
+      }
+    }
+
+    /**
+     * Carries out a decision and those that wait behind it. Events that handlers cause meanwhile are only posted.
+     * @param {number} decision
+     */
+    carryOut(decision) {
+      this.carrying = true;
+      this.act(decision);
+      while (this.askAgain || decision & MORE_BIT) {
+        this.askAgain = false;
+        decision = module.go.next(this.id);
+        this.act(decision);
+      }
+      this.carrying = false;
+    }
+
+    /** @param {number} decision */
+    act(decision) {
+      const kind = (decision >> KIND_SHIFT) & KIND_MASK;
+      const verb = decision & VERB_MASK;
+      if (verb === NONE) return;
+      const payload = slots.take(decision >>> SLOT_SHIFT);
+      switch (verb) {
+        case DELIVER:
+          this.deliver(kind, payload, decision);
+          return;
+        case KEEP:
+          this.handlers.keep(kind, payload);
+          if (kind === CLOSE) {
+            this.end();
+            replayNewest();
+          }
+          return;
+        case ABORT:
+          this.letGo();
+          this.submit(ERROR, payload, CODE_LOST);
+          this.submit(CLOSE, lostClose(), CODE_LOST);
+          return;
+        case SHED:
+          this.submit(ERROR, { errMsg: TEXT_TOO_MUCH_HELD });
+          this.ws.close(CODE_TOO_MUCH_HELD);
+          return;
+        case ASK: {
+          const { target, protocols, unsendable, timeout } = this.call;
+          this.ws.send(JSON.stringify({ url: target, protocols, ...unsendable, timeout }));
+          return;
+        }
+        case ANSWER:
+          this.onAnswer(payload.data);
+          return;
+        case RETRY:
+          this.retry(payload);
+          return;
+        case DIAL:
+          this.dial();
+      }
+    }
+
+    /**
+     * @param {number} kind
+     * @param {unknown} payload
+     * @param {number} decision
+     */
+    deliver(kind, payload, decision) {
+      if (kind === CLOSE) this.end();
+      // A handler of the task's own may register a global one, which gets only what comes after that.
+      const others = globals.list(kind);
+      if (decision & OWN_BIT) this.handlers.deliver(kind, payload);
+      if (decision & GLOBAL_BIT) globals.deliver(kind, payload, others);
+      if (kind === CLOSE) replayNewest();
+    }
+
+    /**
+     * Takes the relay's answer.
+     * @param {string} text
+     */
+    onAnswer(text) {
+      /** @type {any} */
+      let answer;
+      try {
+        answer = bare(JSON.parse(text));
+      } catch {} // told below
+      if (answer?.open) {
+        const { protocol = '', header = {}, profile = {} } = answer;
+        this.protocol = protocol;
+        this.submit(OPEN, this.established({ header, profile }));
+      } else {
+        const errMsg = answer?.errMsg;
+        this.submit(FAILURE, { errMsg: typeof errMsg === 'string' ? errMsg : TEXT_BAD_ANSWER });
+      }
+    }
+
+    /**
+     * Waits to reconnect.
+     * @param {{ code: number, reason: string, wasClean: boolean }} close
+     */
+    retry({ code, reason, wasClean }) {
+      this.opened = false;
+      const delay = module.go.delay(this.id, (Math.random() * 2 ** 31) | 0);
+      this.startTimer(() => presence.whenBack(this.redial), delay);
+      // An unclean close has had its error.
+      if (wasClean) this.submit(ERROR, this.lossError(`was closed with ${code} ${reason}`.trim()));
+    }
+
+    dial() {
+      this.began = Date.now();
+      this.protocol = '';
+      try {
+        this.open();
+        this.limitAttempt();
+      } catch (error) {
+        this.submit(FAILURE, { errMsg: `connectSocket:fail ${describe(error)}` });
+      }
+    }
+
+    /**
+     * Registers a handler. The first of its kind gets, in a microtask, what was held for it.
+     * @param {number} kind
+     * @param {Callback} handler
+     */
+    on(kind, handler) {
+      if (!isHandler(handler) || !this.handlers.add(kind, handler)) return;
+      this.listen(kind, 1);
+      this.queueReplay();
+    }
+
+    /**
+     * Takes a handler off, or all of a kind.
+     * @param {number} kind
+     * @param {Callback} [handler]
+     */
+    off(kind, handler) {
+      if (this.handlers.remove(kind, handler)) this.listen(kind, 0);
+    }
+
+    /**
+     * @param {number} kind
+     * @param {0 | 1} on
+     */
+    listen(kind, on) {
+      if (connections.has(this.id)) module.callGo(() => module.go.listen(this.id, kind, on));
+    }
+
+    queueReplay() {
+      if (this.replayQueued) return;
+      this.replayQueued = true;
+      queueMicrotask(() => {
+        this.replayQueued = false;
+        if (this.phase === ENDED) this.handlers.replay();
+        else if (this.carrying) this.askAgain = true;
+        else if (this.phase === LIVE) module.callGo(() => this.carryOut(module.go.next(this.id)));
+      });
+    }
+
+    /**
+     * Makes a call of this task once its own call is judged.
+     * @param {() => Promise<{ errMsg: string }>} call
+     * @returns {Promise<{ errMsg: string }>}
+     */
+    whenJudged(call) {
+      const promise = new Promise((resolve) => this.afterJudgement.push(() => resolve(call())));
+      promise.catch(() => {});
+      return promise;
+    }
+
+    /**
+     * @param {any} option
+     * @param {string} api the function's name, for errMsg
+     * @returns {Promise<{ errMsg: string }>}
+     */
+    send(option, api) {
+      if (this.phase === WAITING) return this.whenJudged(() => this.send(option, api));
+      const callbacks = noCallbacks();
+      let data;
+      try {
+        data = readSend(option, callbacks);
+      } catch (fault) {
+        return outcome(callbacks, false, `${api}:fail parameter error: ${describe(fault)}`);
+      }
+      if (!isSendable(data)) {
+        return outcome(callbacks, false, `${api}:fail ${TEXT_BAD_DATA}${typeName(data)}`);
+      }
+      if (!this.maySend()) return outcome(callbacks, false, `${api}:fail ${this.whyNotOpen()}`);
+      try {
+        this.ws.send(data);
+      } catch (error) {
+        return outcome(callbacks, false, `${api}:fail ${describe(error)}`);
+      }
+      return sendOutcome(callbacks);
+    }
+
+    maySend() {
+      if (this.phase === ENDED) return false;
+      try {
+        return module.go.send(this.id, this.ws.readyState) === 1;
+      } catch (error) {
+        module.die(error);
+        return false;
+      }
+    }
+
+    whyNotOpen() {
+      return (this.id === 0 && module.failure) || TEXT_NOT_OPEN;
+    }
+
+    /**
+     * @param {any} option
+     * @returns {Promise<{ errMsg: string }>}
+     */
+    close(option = bare()) {
+      if (this.phase === WAITING) return this.whenJudged(() => this.close(option));
+      const { fault, code, reason, callbacks } = readClose(option);
+      if (this.phase !== ENDED) {
+        const bytes = new TextEncoder().encode(reason).length;
+        const answer = module.callGo(() => module.calls.close(this.id, fault, code, bytes));
+        if (typeof answer === 'string') return outcome(callbacks, false, answer);
+        if (answer) {
+          this.leave(code, reason);
+          replayNewest();
+        }
+      }
+      return outcome(callbacks, true, 'closeSocket:ok');
+    }
+
+    get readyState() {
+      if (this.phase === ENDED) return 3;
+      if (this.phase === WAITING) return 0;
+      const { readyState } = this.ws;
+      const state = module.callGo(() => module.go.state(this.id));
+      // The WebSocket learns first that the peer is closing, so its CLOSING wins. Its OPEN may be the relay's only, and its
+      // CLOSED that of an attempt which is followed by another: then Go's state counts.
+      return readyState > 1 && !module.callGo(() => module.go.down(this.id))
+        ? Math.max(readyState, state)
+        : state;
+    }
+  }
+
+  /** @param {unknown} handler */
+  function isHandler(handler) {
+    if (typeof handler === 'function') return true;
+    console.warn(
+      `connectSocket: a handler should be Function instead of ${typeName(handler)}; it is ignored`,
+    );
+    return false;
+  }
+
+  /** The task that the global functions are for, if there is one. */
+  const newest = () => module.go && connections.get(module.callGo(() => module.go.newest()));
+
+  /** A slot came back: the global handlers may now be an older task's. */
+  function replayNewest() {
+    if (globals.kinds().length > 0) newest()?.queueReplay();
+  }
+
+  return {
+    newest,
+
+    /**
+     * Begins a connection.
+     * @param {Call} call
+     * @param {() => void} resolve called when the call is accepted, after its callbacks
+     * @param {(res: { errMsg: string }) => void} reject called when it is refused, after its callbacks
+     */
+    connect(call, resolve, reject) {
+      if (constructing) {
+        shimCalled = true;
+        throw new Error('connectSocket was called by the WebSocket that it constructs');
+      }
+      const connection = new Connection(call, resolve, reject);
+      connection.begin();
+      return connection;
+    },
+
+    /**
+     * Registers a handler of the global functions.
+     * @param {number} kind
+     * @param {Callback} handler
+     */
+    onGlobal(kind, handler) {
+      if (!isHandler(handler) || !globals.add(kind, handler) || !module.go) return;
+      module.callGo(() => module.go.listen(0, kind, 1));
+      for (const connection of connections.values()) connection.queueReplay();
+    },
+
+    /**
+     * Takes a handler of the global functions off, or all of a kind.
+     * @param {number} kind
+     * @param {Callback} [handler]
+     */
+    offGlobal(kind, handler) {
+      if (globals.remove(kind, handler) && module.go) module.callGo(() => module.go.listen(0, kind, 0));
+    },
+
+    /** Tells a new Go half what it has to know. */
+    start() {
+      for (const kind of globals.kinds()) module.go.listen(0, kind, 1);
+    },
+
+    /**
+     * Ends every task: the Go half has died.
+     * @param {string} reason
+     */
+    endAll(reason) {
+      slots.clear();
+      const errMsg = `connectSocket:fail ${reason}`;
+      const live = [...connections.values()];
+      for (const connection of live) connection.finish(errMsg);
+      if (live.length > 0) {
+        globals.deliver(ERROR, { errMsg });
+        globals.deliver(CLOSE, lostClose());
+      }
+    },
+
+    stats: () => ({ tasks: connections.size, ...slots.stats() }),
+  };
+}
+
+/** @typedef {ReturnType<typeof createConnections>} Connections */
+/** @typedef {ReturnType<Connections['connect']>} Connection */

@@ -1,0 +1,76 @@
+/**
+ * Lists of handlers, a list for each kind of event: a task's own, or those of the global functions.
+ */
+import { run } from './outcome.js';
+import { CLOSE, OPEN } from './wire.js';
+
+/** @typedef {import('./outcome.js').Callback} Callback */
+
+export function createHandlers() {
+  /** @type {ReadonlyArray<Callback>[]} each list is replaced when it changes, so that a delivery goes on with the old one */
+  const lists = [[], [], [], []];
+  /** @type {unknown[][]} payloads of a task that has ended, by kind, until there is a handler */
+  const kept = [[], [], [], []];
+
+  /** @param {number} kind */
+  const list = (kind) => lists[kind];
+
+  /**
+   * Delivers a payload. A handler that is added meanwhile is not called, nor is one that is removed before its turn.
+   * @param {number} kind
+   * @param {unknown} payload
+   * @param {ReadonlyArray<Callback>} [handlers] those that were there when the delivery began
+   */
+  function deliver(kind, payload, handlers = lists[kind]) {
+    for (let i = 0; i < handlers.length; i++) {
+      if (handlers === lists[kind] || lists[kind].includes(handlers[i])) run(handlers[i], payload);
+    }
+  }
+
+  return {
+    list,
+    deliver,
+
+    /**
+     * Adds a handler; the same function twice is called once.
+     * @param {number} kind
+     * @param {Callback} handler
+     * @returns {boolean} whether it is the first of its kind
+     */
+    add(kind, handler) {
+      if (lists[kind].includes(handler)) return false;
+      lists[kind] = [...lists[kind], handler];
+      return lists[kind].length === 1;
+    },
+
+    /**
+     * Removes a handler, or all of a kind.
+     * @param {number} kind
+     * @param {Callback} [handler]
+     * @returns {boolean} whether that was the last of its kind
+     */
+    remove(kind, handler) {
+      const before = lists[kind].length;
+      lists[kind] = handler ? lists[kind].filter((each) => each !== handler) : [];
+      return before > 0 && lists[kind].length === 0;
+    },
+
+    /** The kinds that have a handler. */
+    kinds: () => lists.flatMap(({ length }, kind) => (length > 0 ? [kind] : [])),
+
+    /**
+     * Keeps a payload of a task that has ended.
+     * @param {number} kind
+     * @param {unknown} payload
+     */
+    keep: (kind, payload) => kept[kind].push(payload),
+
+    /** Delivers what is kept and has a handler now. */
+    replay() {
+      for (let kind = OPEN; kind <= CLOSE; kind++) {
+        if (lists[kind].length === 0) continue;
+        for (const payload of kept[kind].splice(0)) deliver(kind, payload);
+      }
+    },
+  };
+}

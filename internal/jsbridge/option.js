@@ -1,0 +1,408 @@
+/**
+ * Reads what is the caller's: options of connectSocket, send and close. Every value is read once, at the call: what its owner
+ * does to it later has no effect. A getter may throw and an option may be a Proxy; a reader then throws a Fault that names
+ * the parameter.
+ *
+ * @typedef {import('./outcome.js').Callbacks} Callbacks
+ */
+import { DEFAULT_TIMEOUT, MAX_TIMER } from './wire.js';
+
+/** What is wrong with an option, in the words of an errMsg. */
+export class Fault extends Error {}
+
+/**
+ * Returns the name of a value's type as the mini-program frameworks give it: Undefined, Null, Array, String …
+ * @param {unknown} value
+ */
+export function typeName(value) {
+  if (typeof value === 'bigint') return 'BigInt';
+  if (typeof value === 'symbol') return 'Symbol';
+  try {
+    const name = Object.prototype.toString.call(value).slice(8, -1);
+    // new String(…) is not a String, nor is what claims to be one.
+    return typeof value === 'object' && (name === 'String' || name === 'Number') ? 'Object' : name;
+  } catch {
+    // A revoked Proxy, or a Symbol.toStringTag that throws.
+    return typeof value === 'function' ? 'Function' : 'Object';
+  }
+}
+
+/**
+ * Describes whatever was thrown, a Fault by its message alone; it never throws itself.
+ * @param {unknown} thrown
+ */
+export function describe(thrown) {
+  try {
+    if (thrown instanceof Fault) return thrown.message;
+    if (thrown instanceof Error || thrown instanceof DOMException) return `${thrown.name}: ${thrown.message}`;
+    return String(thrown);
+  } catch {
+    return 'unknown error';
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string} want
+ * @param {unknown} value
+ */
+const mismatch = (name, want, value) => new Fault(`${name} should be ${want} instead of ${typeName(value)}`);
+
+/**
+ * @param {string} name
+ * @param {unknown} error
+ */
+const unreadable = (name, error) => new Fault(`reading ${name} threw ${describe(error)}`);
+
+/**
+ * Calls read, which touches values that are the caller's.
+ * @template T
+ * @param {string} name
+ * @param {() => T} read
+ * @returns {T}
+ */
+function reading(name, read) {
+  try {
+    return read();
+  } catch (error) {
+    throw unreadable(name, error);
+  }
+}
+
+// The readers of the hot path avoid a closure, and build the parameter's name only when reading fails.
+
+/**
+ * @param {any} option
+ * @param {string} name
+ */
+function get(option, name) {
+  try {
+    return option[name];
+  } catch (error) {
+    throw unreadable(`parameter.${name}`, error);
+  }
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} [name]
+ */
+function isObject(value, name = 'parameter') {
+  try {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch (error) {
+    throw unreadable(name, error);
+  }
+}
+
+/**
+ * Returns callbacks yet to be read: own properties, so that inherited ones are never mistaken for callbacks.
+ * @returns {Callbacks}
+ */
+export const noCallbacks = () => ({ success: undefined, fail: undefined, complete: undefined });
+
+const callbackNames = /** @type {const} */ (['success', 'fail', 'complete']);
+
+/**
+ * Reads an option's callbacks. If one cannot be read the others are read all the same, and the first Fault is thrown after
+ * that.
+ * @param {any} option
+ * @param {Callbacks} callbacks what to read them into
+ */
+export function readCallbacks(option, callbacks) {
+  let fault;
+  for (const name of callbackNames) {
+    try {
+      const f = get(option, name);
+      if (typeof f === 'function') callbacks[name] = f;
+    } catch (thrown) {
+      fault ??= thrown;
+    }
+  }
+  if (fault) throw fault;
+}
+
+/**
+ * Reads the option of a send.
+ * @param {any} option
+ * @param {Callbacks} callbacks what to read the callbacks into
+ * @returns {unknown} data, of whatever type
+ */
+export function readSend(option, callbacks) {
+  if (!isObject(option)) throw mismatch('parameter', 'Object', option);
+  readCallbacks(option, callbacks);
+  return get(option, 'data');
+}
+
+/**
+ * Reads the option of a close. It throws nothing: what is wrong is in `fault`.
+ * @param {any} option
+ */
+export function readClose(option) {
+  const close = { fault: '', code: 1000, reason: '', callbacks: noCallbacks() };
+  try {
+    if (!isObject(option)) throw mismatch('parameter', 'Object', option);
+    readCallbacks(option, close.callbacks);
+    const code = get(option, 'code') ?? 1000;
+    if (typeof code !== 'number') throw mismatch('parameter.code', 'Number', code);
+    const reason = get(option, 'reason') ?? '';
+    if (typeof reason !== 'string') throw mismatch('parameter.reason', 'String', reason);
+    close.code = code;
+    close.reason = reason;
+  } catch (fault) {
+    close.fault = describe(fault);
+  }
+  return close;
+}
+
+// Brand checks hold across realms, unlike instanceof, and no object can pretend to have passed them.
+const brands = [
+  { type: globalThis.ArrayBuffer, name: 'byteLength' },
+  { type: globalThis.Blob, name: 'size' }, // not everywhere
+].map(({ type, name }) => type && Object.getOwnPropertyDescriptor(type.prototype, name)?.get);
+
+/**
+ * Whether a WebSocket sends data as a message of its own type.
+ * @param {any} data
+ */
+export function isSendable(data) {
+  if (typeof data === 'string' || ArrayBuffer.isView(data)) return true;
+  return brands.some((brand) => {
+    if (!brand) return false;
+    try {
+      brand.call(data);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** The URL that relative URLs are relative to; undefined outside of pages and workers. */
+export function baseURL() {
+  const { document, location } = /** @type {Partial<typeof globalThis>} */ (globalThis);
+  const href = document?.baseURI ?? location?.href;
+  // Nothing is relative to a blob: URL. Its creator's origin is the best that is known.
+  return href?.startsWith('blob:') ? new URL(href).origin : href;
+}
+
+/**
+ * Parses a URL as the WHATWG WebSocket's constructor does, the same in every engine.
+ * @param {string} text
+ * @returns {URL | undefined}
+ */
+export function parseURL(text) {
+  try {
+    const url = new URL(text, baseURL());
+    if (/^https?:$/.test(url.protocol)) url.protocol = url.protocol.replace('http', 'ws');
+    return url;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {any} option */
+function readProtocols(option) {
+  const protocols = get(option, 'protocols') ?? [];
+  if (typeof protocols === 'string') return [protocols];
+  /** @type {unknown[] | undefined} */
+  const list = reading('parameter.protocols', () =>
+    Array.isArray(protocols) ? Array.from(protocols) : undefined,
+  );
+  if (!list) throw mismatch('parameter.protocols', 'Array', protocols);
+  return list.map((each, i) => {
+    if (typeof each !== 'string') throw mismatch(`parameter.protocols[${i}]`, 'String', each);
+    return each;
+  });
+}
+
+/** Fields that are the connection's own or say where a request comes from (the relay refuses them). */
+const ownFields =
+  /^(host|connection|upgrade|origin|content-length|transfer-encoding|te|trailer|proxy|proxy-.*|sec-.*|x-forwarded-.*)$/i;
+
+/** @param {string} text */
+const warn = (text) => console.warn(`connectSocket: ${text}; it is not sent`);
+
+/**
+ * Makes the value of a header field a string: undefined if it has no meaning there.
+ * @param {unknown} value
+ * @returns {string | undefined}
+ */
+function fieldText(value) {
+  if (['string', 'number', 'boolean', 'bigint'].includes(typeof value)) return String(value);
+  try {
+    const texts = Array.isArray(value) ? value.map(fieldText).filter((text) => text !== undefined) : [];
+    return texts.length > 0 ? texts.join(', ') : undefined;
+  } catch {
+    return undefined; // a revoked Proxy, or an array that contains itself
+  }
+}
+
+/**
+ * Reads header, a record, `Headers` or a `Map`. What cannot be sent is left out with a warning, undefined and null without.
+ * @param {any} option
+ * @param {string[]} protocols Sec-WebSocket-Protocol joins these
+ * @returns {Record<string, string> | undefined}
+ */
+function readHeader(option, protocols) {
+  const header = get(option, 'header') ?? {};
+  if (!isObject(header, 'parameter.header')) throw mismatch('parameter.header', 'Object', header);
+  /** @type {Array<[string, string]>} */
+  const fields = [];
+  reading('parameter.header', () => {
+    const entries =
+      typeof header[Symbol.iterator] === 'function' ? Array.from(header) : Object.entries(header);
+    for (const [key, value] of entries) {
+      if (value === undefined || value === null) continue;
+      const name = String(key);
+      const text = fieldText(value);
+      if (text === undefined) warn(`header.${name} should be String instead of ${typeName(value)}`);
+      else if (/^referer$/i.test(name)) warn('Referer is not available in header');
+      else if (/^sec-websocket-protocol$/i.test(name)) {
+        for (const protocol of text.split(',').map((each) => each.trim()))
+          if (!protocols.includes(protocol)) protocols.push(protocol);
+      } else if (ownFields.test(name)) warn(`header.${name} is the connection's own`);
+      else fields.push([name, text]);
+    }
+  });
+  if (fields.length === 0) return undefined;
+  /** @type {Record<string, string>} */
+  const record = {};
+  // Defined, so that "__proto__" is a field like any other.
+  for (const [name, value] of fields)
+    Object.defineProperty(record, name, { value, enumerable: true, configurable: true, writable: true });
+  return record;
+}
+
+/**
+ * @param {any} option
+ * @param {string} name
+ * @returns {boolean | undefined}
+ */
+function readBoolean(option, name) {
+  const value = get(option, name);
+  return typeof value === 'boolean' ? value : undefined;
+}
+
+const reconnectNames = /** @type {const} */ (['retries', 'minDelay', 'maxDelay', 'factor', 'jitter']);
+
+/**
+ * Reads reconnect: undefined without, else a number for each name, NaN for a default.
+ * @param {any} option
+ */
+function readReconnect(option) {
+  const given = get(option, 'reconnect') ?? false;
+  if (given === false) return undefined;
+  if (given !== true && !isObject(given, 'parameter.reconnect')) {
+    throw mismatch('parameter.reconnect', 'Boolean or Object', given);
+  }
+  const reconnect = {
+    retries: Number.NaN,
+    minDelay: Number.NaN,
+    maxDelay: Number.NaN,
+    factor: Number.NaN,
+    jitter: Number.NaN,
+  };
+  for (const name of reconnectNames) {
+    const value = reading(`parameter.reconnect.${name}`, () => given[name]) ?? Number.NaN;
+    if (typeof value !== 'number') throw mismatch(`parameter.reconnect.${name}`, 'Number', value);
+    reconnect[name] = value;
+  }
+  return reconnect;
+}
+
+/**
+ * Reads timeout: whole milliseconds that an attempt may take, as setTimeout takes them.
+ * @param {any} option
+ */
+function readTimeout(option) {
+  const ms = get(option, 'timeout');
+  if (typeof ms !== 'number' || !(ms > 0 && ms < Number.POSITIVE_INFINITY)) return DEFAULT_TIMEOUT;
+  return Math.min(Math.max(Math.trunc(ms), 1), MAX_TIMER);
+}
+
+/**
+ * Reads the option of a connectSocket call. It throws nothing: what is wrong is in `fault`.
+ * @param {any} option
+ */
+export function readCall(option) {
+  const call = {
+    type: typeName(option),
+    fault: '',
+    urlType: 'Undefined',
+    /** As it was given. */
+    url: '',
+    /** What goes out; empty if the URL does not parse. */
+    target: '',
+    scheme: '',
+    host: '',
+    timeout: DEFAULT_TIMEOUT,
+    /** @type {unknown} */
+    relay: undefined,
+    /** @type {string[]} */
+    protocols: [],
+    /** @type {ReturnType<typeof readReconnect>} */
+    reconnect: undefined,
+    /** What only the relay can send; undefined is not in its JSON. */
+    unsendable: {
+      /** @type {Record<string, string> | undefined} */
+      header: undefined,
+      /** @type {boolean | undefined} */
+      tcpNoDelay: undefined,
+      /** @type {boolean | undefined} */
+      perMessageDeflate: undefined,
+    },
+    callbacks: noCallbacks(),
+  };
+  try {
+    if (!isObject(option)) return call;
+    call.type = 'Object';
+    readCallbacks(option, call.callbacks);
+    const url = get(option, 'url');
+    call.urlType = typeName(url);
+    if (typeof url === 'string') {
+      call.url = url;
+      const parsed = parseURL(url);
+      if (parsed) {
+        call.target = parsed.href;
+        call.scheme = parsed.protocol;
+        call.host = parsed.host;
+      }
+    }
+    call.timeout = readTimeout(option);
+    call.relay = get(option, 'relay');
+    call.protocols = readProtocols(option);
+    call.reconnect = readReconnect(option);
+    call.unsendable.header = readHeader(option, call.protocols);
+    call.unsendable.tcpNoDelay = readBoolean(option, 'tcpNoDelay');
+    call.unsendable.perMessageDeflate = readBoolean(option, 'perMessageDeflate');
+  } catch (fault) {
+    call.fault = describe(fault);
+  }
+  return call;
+}
+
+/** @typedef {ReturnType<typeof readCall>} Call */
+
+/**
+ * Whether nothing in a call can make the Go half refuse it, but the settings: a hint, for opening its WebSocket early.
+ * @param {Call} call
+ */
+export const isPlain = ({ fault, scheme, reconnect }) =>
+  fault === '' && /^wss?:$/.test(scheme) && (!reconnect || Object.values(reconnect).every(Number.isNaN));
+
+/** The characters of a token (RFC 9110 section 5.6.2), which a subprotocol must be. */
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/**
+ * Throws what the constructor of a WebSocket throws for the URL and the subprotocols of a call, for a call whose WebSocket
+ * leads to the relay.
+ * @param {Call} call
+ */
+export function checkRelayed({ target, protocols }) {
+  if (target.includes('#')) throw new DOMException(`The URL '${target}' has a fragment`, 'SyntaxError');
+  const bad = protocols.find((each, i) => !token.test(each) || protocols.indexOf(each) < i);
+  if (bad !== undefined) {
+    throw new DOMException(`The subprotocol '${bad}' is not a token or is repeated`, 'SyntaxError');
+  }
+}
