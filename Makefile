@@ -7,6 +7,7 @@ SHELL := /bin/bash
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' web/package.json)
 GO_FILES := $(shell git ls-files '*.go')
 WASM_PACKAGES := ./internal/task ./internal/jsbridge
+FRAMEWORKS := next15 next16 nuxt
 
 # The module: no symbol table, no paths and no commit, so that the same source gives the same bytes anywhere; no
 # inlining but in its own packages, where each message passes; the older garbage collector, which is the smaller one.
@@ -91,9 +92,13 @@ examples/taro/node_modules: examples/taro/package-lock.json
 	cd examples/taro && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-# Vite, webpack, Rspack, TypeScript, Vitest and Jest in the versions that people have.
-e2e/tools/node_modules: e2e/tools/package-lock.json
-	cd e2e/tools && npm ci --ignore-scripts --no-audit --no-fund
+.PHONY: test-apps
+test-apps: tools build $(FRAMEWORKS:%=e2e/apps/%/node_modules) ## apps of Next and Nuxt, built and started, in Chromium
+	go build -o bin/ ./cmd/serve
+	node --test --test-concurrency=1 --test-reporter=spec $(sort $(wildcard e2e/apps/*.test.mjs))
+
+e2e/%/node_modules: e2e/%/package-lock.json
+	cd e2e/$* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 .PHONY: test-faults

@@ -1,5 +1,6 @@
 /** Projects that have the package installed as it is published. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -7,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { atExit } from './processes.mjs';
+import { atExit, killGroup } from './processes.mjs';
 import { startServe } from './server.mjs';
 
 /** @import { AddressInfo } from 'node:net' */
@@ -113,6 +114,37 @@ export async function viteDevelopment(vite, directory) {
     async close() {
       await server.close();
       await echo.close();
+    },
+  };
+}
+
+/**
+ * Starts a server by a script of Node, and waits until it answers.
+ *
+ * @param {string[]} args
+ * @param {string} cwd
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} url of the server
+ */
+export async function startProgram(args, cwd, env, url) {
+  const child = spawn(process.execPath, args, {
+    cwd,
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  const exited = once(child, 'exit');
+  const end = atExit(() => killGroup(child.pid));
+  while (!(await fetch(url).catch(() => {}))) {
+    if (child.exitCode !== null) throw new Error(`${args.join(' ')} ended:\n${output}`);
+    await sleep(100);
+  }
+  return {
+    async close() {
+      end();
+      await exited;
     },
   };
 }
