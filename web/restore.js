@@ -9,7 +9,7 @@
  * @property {unknown[]} told what the program gave the bridge; `{ go: id }` is a function of Go
  * @property {string} [rest] the SHA-256 of the file with what this part leaves out, in Base64
  */
-import { bare } from '../internal/jsbridge/bridge.js';
+import { bare } from '../internal/jsbridge/outcome.js';
 
 /** The name of the module's section with the state. */
 export const SECTION = 'connectsocket';
