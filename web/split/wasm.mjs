@@ -15,8 +15,8 @@
  *   types: Type[], imports: Import[], functions: Code[], table?: number, memory?: number, globals: Global[],
  *   exports: Export[], elements: Elements[], data: Data[], customs: Custom[],
  * }} Module table: its least number of slots; memory: its least number of pages
- * @typedef {{ op: number, start: number, end: number, value?: bigint, callee?: number, address?: Access }} Instruction
- *   value: that of a constant; callee: the function of a call
+ * @typedef {{ op: number, start: number, end: number, value?: bigint, callee?: number, address?: Access, bulk?: number }} Instruction
+ *   value: that of a constant; callee: the function of a call; bulk: which of the instructions after 0xfc
  * @typedef {{ offset: number, bytes: number, store: boolean }} Access what an instruction reads or writes
  */
 
@@ -27,6 +27,8 @@ export const GLOBAL = 3;
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
+export const F32 = 0x7d;
+export const F64 = 0x7c;
 
 /** Instructions that this tool writes, or looks at. */
 export const op = {
@@ -39,6 +41,11 @@ export const op = {
   localTee: 0x22,
   globalGet: 0x23,
   globalSet: 0x24,
+  unreachable: 0x00,
+  return: 0x0f,
+  i32Add: 0x6a,
+  i32LessUnsigned: 0x49,
+  else: 0x05,
   i32Const: 0x41,
   i64Const: 0x42,
   i32Eqz: 0x45,
@@ -311,6 +318,10 @@ function described({ kind, type = 0, min = 0, mutable = 0 }) {
   return [...(kind === TABLE ? [0x70] : []), 0, ...unsigned(min)];
 }
 
+// Instructions after 0xfc that work on ranges of memory.
+export const COPY = 10;
+export const FILL = 11;
+
 // Bytes that each load and store touches, from 0x28 on; those above 0x35 store.
 const widths = [4, 8, 4, 8, 1, 1, 2, 2, 1, 1, 2, 2, 4, 4, 4, 8, 4, 8, 1, 2, 1, 2, 4];
 
@@ -333,6 +344,11 @@ export function* instructions(body) {
       instruction.value = r.signed();
     } else if (code === op.call) {
       instruction.callee = r.unsigned();
+    } else if (code === 0xfc) {
+      instruction.bulk = r.unsigned();
+      if (instruction.bulk === COPY) r.take(2);
+      else if (instruction.bulk === FILL) r.take(1);
+      else if (instruction.bulk > 7) throw new Error(`an instruction 0xfc ${instruction.bulk}`);
     } else {
       skipOperands(r, code);
     }
@@ -354,24 +370,35 @@ function skipOperands(r, code) {
   } else if (code === 0x3f || code === 0x40) r.expect(0, 'a memory of another number');
   else if (code === 0x43) r.take(4);
   else if (code === 0x44) r.take(8);
-  else if (code === 0xfc) {
-    const more = r.unsigned();
-    if (more === 10)
-      r.take(2); // memory.copy
-    else if (more === 11)
-      r.take(1); // memory.fill
-    else if (more > 7) throw new Error(`an instruction 0xfc ${more}`);
-  } else if (
+  else if (
     !(code <= 0x01 || [0x05, op.end, 0x0f, 0x1a, 0x1b].includes(code) || (code >= 0x45 && code <= 0xc4))
   )
     throw new Error(`an instruction 0x${code.toString(16)}`);
 }
 
 /** Where the code begins, after the declarations of locals. @param {Buffer} body */
-export function codeStart(body) {
+export const codeStart = (body) => readLocals(body).end;
+
+/**
+ * Adds locals to a function.
+ * @param {Buffer} body
+ * @param {number[]} types
+ * @returns {{ body: Buffer, first: number }} first is the place of the first of them, counted without parameters
+ */
+export function addLocals(body, types) {
+  const { groups, end } = readLocals(body);
+  const all = [...groups, ...types.map((type) => ({ count: 1, type }))];
+  const declared = list(all.map(({ count, type }) => [...unsigned(count), type]));
+  return {
+    body: Buffer.concat([declared, body.subarray(end)]),
+    first: groups.reduce((sum, { count }) => sum + count, 0),
+  };
+}
+
+/** @param {Buffer} body */
+function readLocals(body) {
   const r = new Reader(body);
-  r.list(() => [r.unsigned(), r.byte()]);
-  return r.at;
+  return { groups: r.list(() => ({ count: r.unsigned(), type: r.byte() })), end: r.at };
 }
 
 /**
