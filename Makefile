@@ -25,26 +25,31 @@ run: build ## build, and serve the playground on http://127.0.0.1:8080 (ARGS='-a
 
 .PHONY: build
 build: node_modules ## write web/dist: scripts, types, module, playground
-	@mkdir -p bin
 	export GOEXPERIMENT=$(WASM_GOEXPERIMENT); \
-	GOOS=js GOARCH=wasm go build $(WASM_FLAGS) -ldflags="$(WASM_LDFLAGS)" -o bin/connectsocket.wasm ./cmd/wasm; \
-	node web/build.mjs bin/connectsocket.wasm $(WASM_FLAGS) -ldflags="$(WASM_LDFLAGS)"
+	node web/split/build.mjs bin/module web/split/hot.txt $(WASM_FLAGS) -ldflags="$(WASM_LDFLAGS)"; \
+	node web/build.mjs bin/module $(WASM_FLAGS) -ldflags="$(WASM_LDFLAGS)"
+
+.PHONY: hot
+hot: build ## find again which functions the first part of the module needs, and show what has changed
+	GOEXPERIMENT=$(WASM_GOEXPERIMENT) node web/split/build.mjs --profile bin/module web/split/hot.txt $(WASM_FLAGS) -ldflags="$(WASM_LDFLAGS)"
+	git diff --stat --patch --unified=0 web/split/hot.txt
 
 .PHONY: package
 package: build ## pack web/ for npm as bin/connectsocket-VERSION.tgz, and print hashes
 	@npm pack --silent --pack-destination=bin ./web >/dev/null
 	@cd bin && wc -c connectsocket-$(VERSION).tgz && sha256sum connectsocket-$(VERSION).tgz
-	@cd web/dist && for file in connectsocket.{js,mjs,wasm}; do \
+	@cd web/dist && for file in connectsocket.{js,mjs,wasm,rest.wasm,full.wasm}; do \
 	  echo "$$file sha384-$$(openssl dgst -sha384 -binary $$file | openssl base64 -A)"; done
 
 .PHONY: test
-test: tools check audit test-go test-wasm test-engines test-e2e ## install what is missing, then run every check and test
+test: tools check audit test-go test-split test-wasm test-engines test-e2e ## install what is missing, then run every check and test
 
 .PHONY: check
 check: build bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
 	test -z "$$(gofmt -l $(GO_FILES) | tee /dev/stderr)"
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet ./cmd/wasm $(WASM_PACKAGES)
+	GOOS=js GOARCH=wasm go vet -tags=capture,moved ./cmd/wasm
 	bin/staticcheck ./...
 	GOOS=js GOARCH=wasm bin/staticcheck ./cmd/wasm $(WASM_PACKAGES)
 	node_modules/.bin/tsc
@@ -60,6 +65,10 @@ audit: ## go.sum against what was downloaded, npm's advisories against the lock 
 .PHONY: test-go
 test-go: ## native Go tests, with the race detector
 	go test -race ./...
+
+.PHONY: test-split
+test-split: node_modules ## what captures and splits the module, each reason to refuse included
+	node --test --test-reporter=spec $(wildcard web/split/*.test.mjs)
 
 .PHONY: test-wasm
 test-wasm: tools bin/wasmbrowsertest ## the js/wasm tests in headless Chromium, against the echo server

@@ -61,10 +61,16 @@ describe('the tarball', () => {
       'dist/connectsocket.bridge.js',
       'dist/connectsocket.bridge.js.map',
       'dist/connectsocket.d.ts',
+      'dist/connectsocket.full.wasm',
+      'dist/connectsocket.full.wasm.br',
+      'dist/connectsocket.full.wasm.gz',
       'dist/connectsocket.js',
       'dist/connectsocket.js.map',
       'dist/connectsocket.mjs',
       'dist/connectsocket.mjs.map',
+      'dist/connectsocket.rest.wasm',
+      'dist/connectsocket.rest.wasm.br',
+      'dist/connectsocket.rest.wasm.gz',
       'dist/connectsocket.wasm',
       'dist/connectsocket.wasm.br',
       'dist/connectsocket.wasm.gz',
@@ -99,7 +105,16 @@ describe('the tarball', () => {
     assert.equal(version, json('package.json').version);
     assert.match(go, /^go version go1\./);
     assert.ok(flags.includes('-trimpath'));
-    assert.equal(sha256, createHash('sha256').update(read('dist/connectsocket.wasm')).digest('hex'));
+    const names = Object.keys(sha256);
+    assert.deepEqual(names, ['connectsocket.wasm', 'connectsocket.rest.wasm', 'connectsocket.full.wasm']);
+    for (const name of names) {
+      const hash = createHash('sha256').update(read(`dist/${name}`));
+      assert.equal(sha256[name], hash.digest('hex'), name);
+    }
+  });
+
+  test('has the module in two parts: the build had no doubt', () => {
+    assert.equal(json('dist/provenance.json').refused, undefined);
   });
 
   test('publint', patience, async () => {
@@ -115,7 +130,13 @@ describe('the tarball', () => {
 
   test('arethetypeswrong', patience, async () => {
     // The module is no import, but a file that has a name.
-    await run(join(bin, 'attw'), [tarball, '--exclude-entrypoints=wasm', '--no-definitely-typed']);
+    await run(join(bin, 'attw'), [
+      tarball,
+      '--exclude-entrypoints=wasm',
+      '--exclude-entrypoints=rest',
+      '--exclude-entrypoints=full',
+      '--no-definitely-typed',
+    ]);
   });
 });
 

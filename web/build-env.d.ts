@@ -1,6 +1,8 @@
 /** What build.mjs puts in. */
 declare const VERSION: string;
 declare const WASM_BYTES: number;
+/** In Base64; empty where the module is not split. */
+declare const REST_SHA256: string;
 declare module 'go:wasm_exec' {
   /** Evaluates wasm_exec.js with the given object as its global, and returns the class Go. */
   // biome-ignore lint/suspicious/noExplicitAny: the toolchain's file has no types

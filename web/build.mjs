@@ -1,11 +1,11 @@
 /**
- * Writes web/dist from a built connectsocket.wasm, given as the first argument: the scripts, the types, the module
- * with its compressed forms and its provenance, and the playground. The other arguments are the flags with which the
- * module was built.
+ * Writes web/dist from the folder that split/build.mjs has written the module to, given as the first argument: the
+ * scripts, the types, the module's files with their compressed forms and their provenance, and the playground. The other
+ * arguments are the flags with which the module was built.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -14,8 +14,11 @@ import { smallestBrotli } from './brotli.mjs';
 
 const web = fileURLToPath(new URL('.', import.meta.url));
 const dist = join(web, 'dist');
-const [, , wasmFile, ...flags] = process.argv;
-const wasm = readFileSync(wasmFile);
+const [, , folder, ...flags] = process.argv;
+const split = JSON.parse(readFileSync(join(folder, 'split.json'), 'utf8'));
+const modules = ['connectsocket.wasm', 'connectsocket.rest.wasm', 'connectsocket.full.wasm']
+  .filter((name) => existsSync(join(folder, name))) // no rest if the split was refused
+  .map((name) => ({ name, bytes: readFileSync(join(folder, name)) }));
 const { version } = JSON.parse(readFileSync(join(web, 'package.json'), 'utf8'));
 const { GOROOT, GOEXPERIMENT, GOWASM } = JSON.parse(
   output('go', 'env', '-json', 'GOROOT', 'GOEXPERIMENT', 'GOWASM'),
@@ -51,7 +54,12 @@ const bundle = (options) =>
     tsconfigRaw: { compilerOptions: { useDefineForClassFields: false, verbatimModuleSyntax: true } },
     ...options,
     inject: [join(web, 'globals.js'), ...(options.inject ?? [])],
-    define: { VERSION: JSON.stringify(version), WASM_BYTES: String(wasm.length), ...options.define },
+    define: {
+      VERSION: JSON.stringify(version),
+      WASM_BYTES: String(modules[0].bytes.length),
+      REST_SHA256: JSON.stringify(split.rest ?? ''),
+      ...options.define,
+    },
   });
 
 // The scripts of the package are for engines too old for the module: there they give the fallback.
@@ -116,11 +124,14 @@ for (const file of ['index.html', 'contestant.html', 'favicon.svg']) {
   cpSync(join(web, 'playground', file), join(dist, 'playground', file));
 }
 
-writeFileSync(join(dist, 'connectsocket.wasm'), wasm);
-const brotli = await smallestBrotli(wasm);
-const gzip = gzipSync(wasm, { level: 9 });
-writeFileSync(join(dist, 'connectsocket.wasm.br'), brotli);
-writeFileSync(join(dist, 'connectsocket.wasm.gz'), gzip);
+for (const { name, bytes } of modules) {
+  const brotli = await smallestBrotli(bytes);
+  const gzip = gzipSync(bytes, { level: 9 });
+  writeFileSync(join(dist, name), bytes);
+  writeFileSync(join(dist, `${name}.br`), brotli);
+  writeFileSync(join(dist, `${name}.gz`), gzip);
+  console.log(`${name}: ${bytes.length} bytes, gzip ${gzip.length}, brotli ${brotli.length}`);
+}
 
 // What it takes to build the same files again: `make build` does, of this commit with this toolchain.
 const provenance = {
@@ -129,12 +140,13 @@ const provenance = {
   go: output('go', 'version'),
   environment: { GOOS: 'js', GOARCH: 'wasm', GOEXPERIMENT, GOWASM },
   flags,
-  sha256: createHash('sha256').update(wasm).digest('hex'),
+  sha256: Object.fromEntries(
+    modules.map(({ name, bytes }) => [name, createHash('sha256').update(bytes).digest('hex')]),
+  ),
+  ...(split.refused && { refused: split.refused }), // why the module is in one part
 };
 writeFileSync(join(dist, 'provenance.json'), `${JSON.stringify(provenance, null, 2)}\n`);
 cpSync(join(GOROOT, 'LICENSE'), join(dist, 'LICENSE.golang')); // of what the module and the scripts have from Go
-
-console.log(`connectsocket.wasm: ${wasm.length} bytes, gzip ${gzip.length}, brotli ${brotli.length}`);
 
 /**
  * @param {string} program

@@ -2,7 +2,7 @@ import { connectsocket } from './loader.js';
 
 // In a worker there is no script element: the module is then beside the worker's own script.
 const script = /** @type {HTMLScriptElement | null} */ (globalThis.document?.currentScript ?? null);
-const { wasm, relay, maxSockets, onLimit, domains } = /** @type {DOMStringMap} */ (
+const { wasm, rest, relay, maxSockets, onLimit, domains } = /** @type {DOMStringMap} */ (
   Object.assign(Object.create(null), script?.dataset)
 );
 
@@ -11,8 +11,15 @@ const early = /** @type {Promise<Response> | undefined} */ (
   /** @type {any} */ (globalThis).connectsocketModule
 );
 
-connectsocket({ wasm: () => new URL('connectsocket.wasm', script?.src || globalThis.location.href) }).load({
+const beside = (/** @type {string} */ name) => new URL(name, script?.src || globalThis.location.href);
+
+connectsocket({
+  wasm: () => beside('connectsocket.wasm'),
+  rest: () => beside('connectsocket.rest.wasm'),
+  full: () => beside('connectsocket.full.wasm'),
+}).load({
   ...((wasm || early) && { wasm: wasm || early }),
+  ...(rest && { rest }),
   ...(relay && { relay }),
   ...(maxSockets && { maxSockets: Number(maxSockets) }),
   ...(onLimit && { onLimit: /** @type {'fail' | 'replace'} */ (onLimit) }),

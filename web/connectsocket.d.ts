@@ -239,6 +239,10 @@ export interface LoadOption extends Settings {
    * before this script has come. Unlike a preload, that finds the compiled code which the browser has cached.
    */
   wasm?: string | URL | Response | Promise<Response>;
+  /**
+   * The same for connectsocket.rest.wasm, which is fetched when the page is idle; beside connectsocket.wasm by default.
+   */
+  rest?: string | URL | Response | Promise<Response>;
   /** Called as the module arrives. */
   onProgress?: (progress: Progress) => void;
 }
@@ -263,6 +267,10 @@ export interface Stats {
   memory: number;
   /** JavaScript values that Go refers to. */
   values: number;
+  /** Whether the rest of the module is in place. */
+  restJoined: boolean;
+  /** How often the page had to wait for it, since it was needed before it had arrived. */
+  restForced: number;
 }
 
 /** What the module holds now: none of it grows with the number of messages. */

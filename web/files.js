@@ -3,7 +3,7 @@ import { builtin } from './globals.js';
 /**
  * Where each file of the module is unless load is told, by load's name for it. They are functions because a bundle may
  * not know its own URL. Bundlers know a file by the very words `new URL('NAME', import.meta.url)`.
- * @typedef {{ wasm: () => URL }} Files
+ * @typedef {Record<'wasm' | 'rest' | 'full', () => URL>} Files
  */
 
 /**
@@ -44,7 +44,7 @@ export async function openFile(files, name, given, base) {
  * @param {string | undefined} base
  * @returns {string | Response | Promise<Response>} a URL, or the response that load was given
  */
-function locate(files, name, given, base) {
+export function locate(files, name, given, base) {
   if (typeof given === 'object' && !('href' in given)) return given;
   const own = ownURL(files[name]);
   // A unit test in Node runs the app's load({ wasm }) too, but without the server that has this URL.
@@ -108,10 +108,26 @@ function cure(name, url) {
  * @param {RequestInit} [init]
  * @returns {Promise<Response>}
  */
-async function get(url, init) {
+export async function get(url, init) {
   const fs = builtin('fs');
   if (!fs || !url.startsWith('file:')) return fetch(url, init && Object.assign(Object.create(null), init));
   const bytes = await fs.promises.readFile(builtin('url').fileURLToPath(url));
   const headers = new Map([['content-type', 'another file']]);
   return /** @type {any} */ ({ ok: true, url, headers, arrayBuffer: async () => bytes });
+}
+
+/**
+ * The bytes of a URL, at once. A page may not ask for bytes then, only for text.
+ * @param {string} url
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function getNow(url) {
+  const fs = builtin('fs');
+  if (fs && url.startsWith('file:')) return fs.readFileSync(builtin('url').fileURLToPath(url));
+  const request = new XMLHttpRequest();
+  request.open('GET', url, false);
+  request.overrideMimeType('text/plain; charset=x-user-defined');
+  request.send();
+  if (request.status !== 200) throw new Error(`${url} answered ${request.status}`);
+  return Uint8Array.from(request.responseText, (character) => character.charCodeAt(0)); // the lowest 8 bits
 }

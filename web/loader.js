@@ -4,7 +4,9 @@ import { createBridge } from '../internal/jsbridge/bridge.js';
 import { baseURL, parseURL } from '../internal/jsbridge/option.js';
 import { bare, run as runCallback } from '../internal/jsbridge/outcome.js';
 import { HELD_SLOTS } from '../internal/jsbridge/wire.js';
-import { openFile } from './files.js';
+import { locate, openFile } from './files.js';
+import { createRest } from './rest.js';
+import { goGlobal, resume, stateOf } from './restore.js';
 
 /**
  * @typedef {import('./connectsocket.js').LoadOption} LoadOption
@@ -36,24 +38,33 @@ export function connectsocket(files) {
   const settings = bare();
   const bridge = createBridge(settings, VERSION, { begin, restarts });
   const { module } = bridge;
+  const rest = createRest(REST_SHA256, { onLoss, pause: module.pause });
+  module.onFirstOpen(rest.fetchWhenIdle);
   /** @type {Promise<void> | undefined} what load returned, unless that has failed */
   let loading;
   /** @type {LoadOption['wasm']} of the next try */
   let source;
+  /** @type {LoadOption['rest']} */
+  let restSource;
   /** @type {LoadOption['onProgress']} */
   let progress;
   let begun = false; // a try that has not failed
   /** @type {WebAssembly.Module | undefined} compiled, for another start */
   let compiled;
+  /** @type {import('./restore.js').State | undefined} of a module that was captured */
+  let captured;
   /** @type {any} */
   let program;
+  /** @type {any} the global object as the program sees it */
+  let global;
+  let plain = false; // the next start is that of the plain module
   let started = 0; // by performance.now
   let deaths = 0;
   let dead = false; // and may be started again
 
   /** @param {LoadOption} [option] */
   function load(option) {
-    const { wasm, onProgress, ...limits } = bare(option);
+    const { wasm, rest: late, onProgress, ...limits } = bare(option);
     if (begun && Object.keys(limits).length > 0) {
       console.warn('connectSocket: the module is loading already; these settings come too late', limits);
     }
@@ -62,6 +73,7 @@ export function connectsocket(files) {
       try {
         Object.assign(settings, checked(limits));
         source = wasm ?? source;
+        restSource = late ?? restSource;
         progress = onProgress;
         module.wake(true);
       } catch (error) {
@@ -119,17 +131,64 @@ export function connectsocket(files) {
     );
     if (!instance.exports.event) throw new Error(`${file.url} is not a connectsocket module`);
     compiled = code;
+    captured = stateOf(code);
+    if (captured?.rest && captured.rest !== REST_SHA256) {
+      throw new Error(`${file.url} is of another build than this script: serve the files of one build`);
+    }
+    rest.setSources(restSources(file.url));
     await nextTask(); // compiling has ended in this one, and starting Go takes long enough alone
     run(instance);
   }
 
+  /**
+   * Where the rest may be: where load was told, or else beside the script; and beside the first part.
+   * @param {string} url of the first part
+   * @returns {import('./rest.js').Sources}
+   */
+  function restSources(url) {
+    /** @type {Array<string | Response | Promise<Response>>} */
+    const sources = [];
+    for (const find of [
+      () => locate(files, 'rest', restSource, baseURL()),
+      () => new URL('connectsocket.rest.wasm', url).href,
+    ]) {
+      try {
+        sources.push(find());
+      } catch {} // there is no such place
+    }
+    return sources;
+  }
+
+  /**
+   * Called when the module wanted its rest and it cannot be had: what runs has ended, and the next start needs no rest.
+   * @param {unknown} why
+   */
+  function onLoss(why) {
+    const mine = program;
+    plain = true;
+    queueMicrotask(() => {
+      if (mine === program) module.die(why); // unless the one who called Go has caught it
+    });
+  }
+
   async function startAgain() {
-    run(await WebAssembly.instantiate(/** @type {WebAssembly.Module} */ (compiled), newProgram()));
+    if (plain) {
+      const { response } = await openFile(files, 'full', undefined, baseURL());
+      const full = await instantiate(response, newProgram(), undefined);
+      plain = false;
+      captured = undefined;
+      compiled = full.module;
+      run(full.instance);
+    } else {
+      run(await WebAssembly.instantiate(/** @type {WebAssembly.Module} */ (compiled), newProgram()));
+    }
   }
 
   /** @returns {WebAssembly.Imports} */
   function newProgram() {
-    program = new (wasmExec(goGlobal(bridge)))();
+    global = goGlobal(bridge);
+    program = new (wasmExec(global))();
+    program.importObject.gojs.load = rest.load;
     return program.importObject;
   }
 
@@ -145,7 +204,8 @@ export function connectsocket(files) {
     // run reports an exit only if Go was entered by it; exit always does, with Go still on the stack.
     mine.exit = (/** @type {number} */ code) =>
       queueMicrotask(() => die(new Error(`it has exited with code ${code}`)));
-    mine.run(instance).catch(die);
+    if (captured?.rest) rest.follow(mine.importObject.gojs, instance.exports);
+    (captured ? resume(mine, instance, global, captured) : mine.run(instance)).catch(die);
   }
 
   const api = {
@@ -155,6 +215,7 @@ export function connectsocket(files) {
       ...bridge.stats(),
       memory: program?._inst?.exports.mem.buffer.byteLength ?? 0,
       values: program?._values?.length ?? 0,
+      ...rest.stats(),
     }),
     ...bridge.family,
     ...bridge.off,
@@ -204,24 +265,6 @@ function checked(limits) {
     });
   }
   return settings;
-}
-
-/**
- * The global object as Go and wasm_exec.js are to see it: what they need of the page's, and a place for the
- * rest, so that nothing is left on the page's own.
- * @param {object} bridge
- */
-function goGlobal(bridge) {
-  return bare({
-    Object,
-    Array,
-    Uint8Array,
-    crypto,
-    performance,
-    TextEncoder,
-    TextDecoder,
-    connectsocketBridge: bridge,
-  });
 }
 
 /**

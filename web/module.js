@@ -17,4 +17,8 @@ export const {
   offSocketMessage,
   offSocketError,
   offSocketClose,
-} = connectsocket({ wasm: () => new URL('connectsocket.wasm', import.meta.url) });
+} = connectsocket({
+  wasm: () => new URL('connectsocket.wasm', import.meta.url),
+  rest: () => new URL('connectsocket.rest.wasm', import.meta.url),
+  full: () => new URL('connectsocket.full.wasm', import.meta.url),
+});

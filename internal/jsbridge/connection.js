@@ -290,6 +290,7 @@ export function createConnections(module, settings) {
      */
     established(payload) {
       this.opened = true;
+      module.noteOpen();
       this.redials = 0;
       clearTimeout(this.timer);
       if (this.call.reconnect) this.startTimer(() => this.receive(STABLE), UPTIME);
@@ -397,6 +398,10 @@ export function createConnections(module, settings) {
     }
 
     goLive() {
+      if (module.paused) {
+        module.whenFree(() => this.goLive());
+        return;
+      }
       // What handlers cause meanwhile joins the end of the line.
       for (const event of this.pending) this.submit(...event);
       this.pending = [];
@@ -488,7 +493,8 @@ export function createConnections(module, settings) {
      * @param {number} [size] of a message, or the code of a close
      */
     receive(kind, payload, size = 0) {
-      if (this.phase === LIVE) this.submit(kind, payload, size);
+      if (module.paused) module.whenFree(() => this.receive(kind, payload, size));
+      else if (this.phase === LIVE) this.submit(kind, payload, size);
       else if (this.phase !== ENDED) this.hold(kind, payload, size);
     }
 
@@ -727,18 +733,22 @@ export function createConnections(module, settings) {
      * @param {0 | 1} on
      */
     listen(kind, on) {
-      if (connections.has(this.id)) module.callGo(() => module.go.listen(this.id, kind, on));
+      module.whenFree(() => {
+        if (connections.has(this.id)) module.callGo(() => module.go.listen(this.id, kind, on));
+      });
     }
 
     queueReplay() {
       if (this.replayQueued) return;
       this.replayQueued = true;
-      queueMicrotask(() => {
-        this.replayQueued = false;
-        if (this.phase === ENDED) this.handlers.replay();
-        else if (this.carrying) this.askAgain = true;
-        else if (this.phase === LIVE) module.callGo(() => this.carryOut(module.go.next(this.id)));
-      });
+      queueMicrotask(() => module.whenFree(() => this.replay()));
+    }
+
+    replay() {
+      this.replayQueued = false;
+      if (this.phase === ENDED) this.handlers.replay();
+      else if (this.carrying) this.askAgain = true;
+      else if (this.phase === LIVE) module.callGo(() => this.carryOut(module.go.next(this.id)));
     }
 
     /**
@@ -759,6 +769,7 @@ export function createConnections(module, settings) {
      */
     send(option, api) {
       if (this.phase === WAITING) return this.whenJudged(() => this.send(option, api));
+      if (module.paused) return whenFree(() => this.send(option, api));
       const callbacks = noCallbacks();
       let data;
       try {
@@ -798,6 +809,7 @@ export function createConnections(module, settings) {
      */
     close(option = bare()) {
       if (this.phase === WAITING) return this.whenJudged(() => this.close(option));
+      if (module.paused) return whenFree(() => this.close(option));
       const { fault, code, reason, callbacks } = readClose(option);
       if (this.phase !== ENDED) {
         const bytes = new TextEncoder().encode(reason).length;
@@ -815,6 +827,7 @@ export function createConnections(module, settings) {
       if (this.phase === ENDED) return 3;
       if (this.phase === WAITING) return 0;
       const { readyState } = this.ws;
+      if (module.paused) return readyState;
       const state = module.callGo(() => module.go.state(this.id));
       // The WebSocket learns first that the peer is closing, so its CLOSING wins. Its OPEN may be the relay's only, and its
       // CLOSED that of an attempt which is followed by another: then Go's state counts.
@@ -836,8 +849,29 @@ export function createConnections(module, settings) {
     return false;
   }
 
+  /**
+   * Makes a call when Go may be entered.
+   * @param {() => Promise<{ errMsg: string }>} call
+   * @returns {Promise<{ errMsg: string }>}
+   */
+  function whenFree(call) {
+    const promise = new Promise((resolve) => module.whenFree(() => resolve(call())));
+    promise.catch(() => {});
+    return promise;
+  }
+
   /** The task that the global functions are for, if there is one. */
   const newest = () => module.go && connections.get(module.callGo(() => module.go.newest()));
+
+  /**
+   * @param {number} kind
+   * @param {0 | 1} on
+   */
+  function listenGlobal(kind, on) {
+    module.whenFree(() => {
+      if (module.go) module.callGo(() => module.go.listen(0, kind, on));
+    });
+  }
 
   /** A slot came back: the global handlers may now be an older task's. */
   function replayNewest() {
@@ -869,8 +903,8 @@ export function createConnections(module, settings) {
      * @param {Callback} handler
      */
     onGlobal(kind, handler) {
-      if (!isHandler(handler) || !globals.add(kind, handler) || !module.go) return;
-      module.callGo(() => module.go.listen(0, kind, 1));
+      if (!isHandler(handler) || !globals.add(kind, handler)) return;
+      listenGlobal(kind, 1);
       for (const connection of connections.values()) connection.queueReplay();
     },
 
@@ -880,7 +914,7 @@ export function createConnections(module, settings) {
      * @param {Callback} [handler]
      */
     offGlobal(kind, handler) {
-      if (globals.remove(kind, handler) && module.go) module.callGo(() => module.go.listen(0, kind, 0));
+      if (globals.remove(kind, handler)) listenGlobal(kind, 0);
     },
 
     /** Tells a new Go half what it has to know. */

@@ -40,6 +40,10 @@ export function createModule({ version, host, configuration, onStart, onDeath })
   let lastId = 0;
   /** @type {Array<() => void>} */
   let waiting = [];
+  let paused = false; // Go is in the middle of a function
+  /** @type {Array<() => void>} */
+  let putOff = [];
+  let onFirstOpen = noop;
   /** @type {(running?: unknown) => void} */
   let markReady = noop;
   /** @type {(reason: Error) => void} */
@@ -89,8 +93,54 @@ export function createModule({ version, host, configuration, onStart, onDeath })
      * @param {() => void} f
      */
     whenSettled(f) {
-      if (state === RUNNING || state === FAILED) f();
+      if (state === RUNNING || state === FAILED) module.whenFree(f);
       else waiting.push(f);
+    },
+
+    /** Whether Go waits for the rest of its code, in the middle of a function: it must not be entered then. */
+    get paused() {
+      return paused;
+    },
+
+    /**
+     * Calls f when Go may be entered: now, unless it is paused.
+     * @param {() => void} f
+     */
+    whenFree(f) {
+      if (paused) putOff.push(f);
+      else f();
+    },
+
+    /**
+     * Calls f, for Go. What would enter Go meanwhile is put off until Go has returned.
+     * @param {() => void} f
+     */
+    pause(f) {
+      paused = true;
+      try {
+        f();
+      } finally {
+        queueMicrotask(() => {
+          paused = false;
+          const calls = putOff;
+          putOff = [];
+          for (const call of calls) call();
+        });
+      }
+    },
+
+    /**
+     * Has f called when a connection has opened for the first time.
+     * @param {() => void} f
+     */
+    onFirstOpen(f) {
+      onFirstOpen = f;
+    },
+
+    /** Notes that a connection has opened. */
+    noteOpen() {
+      onFirstOpen();
+      onFirstOpen = noop;
     },
 
     /**

@@ -21,7 +21,12 @@ module.exports = (ctx, options) => {
       [`${API}/index.js`]: join(h5, 'index.js'),
       [`${API}/taro.js`]: join(h5, 'taro.js'),
       // Watch mode may bundle packages beforehand, and away from what is beside them.
-      'connectsocket.wasm': join(__dirname, '../dist/connectsocket.wasm'),
+      ...Object.fromEntries(
+        ['connectsocket.wasm', 'connectsocket.rest.wasm', 'connectsocket.full.wasm'].map((file) => [
+          file,
+          join(__dirname, '../dist', file),
+        ]),
+      ),
     };
     opts.defineConstants = {
       ...opts.defineConstants,
