@@ -7,6 +7,7 @@ SHELL := /bin/bash
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' web/package.json)
 GO_FILES := $(shell git ls-files '*.go')
 WASM_PACKAGES := ./internal/task ./internal/jsbridge
+APPS := $(patsubst %/package.json,%,$(wildcard examples/*/package.json))
 
 # The module: no symbol table, no paths and no commit, so that the same source gives the same bytes anywhere; no
 # inlining but in its own packages, where each message passes; the older garbage collector, which is the smaller one.
@@ -80,15 +81,15 @@ test-engines: tools ## the js/wasm tests in headless Firefox and WebKit
 .PHONY: test-e2e
 test-e2e: tools build ## the built package in headless Chromium, Firefox and WebKit
 	go build -o bin/ ./cmd/serve ./e2e/faults
-	node --test --test-concurrency=1 --test-reporter=spec $(filter-out e2e/taro.test.mjs,$(sort $(wildcard e2e/*.test.mjs)))
+	node --test --test-concurrency=1 --test-reporter=spec e2e/*.test.mjs
 
-.PHONY: test-taro
-test-taro: tools build examples/taro/node_modules ## a Taro app, with and without the plugin, in Chromium
+.PHONY: test-apps
+test-apps: tools build $(APPS:=/node_modules) ## real apps of each framework in their own tools, in Chromium
 	go build -o bin/ ./cmd/serve
-	node --test --test-reporter=spec e2e/taro.test.mjs
+	node --test --test-concurrency=2 --test-reporter=spec e2e/apps/*.test.mjs
 
-examples/taro/node_modules: examples/taro/package-lock.json
-	cd examples/taro && npm ci --ignore-scripts --no-audit --no-fund
+examples/%/node_modules: examples/%/package-lock.json
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 .PHONY: test-faults
