@@ -18,6 +18,8 @@ const trees = {
   bench: ['--audit-level=high'],
   // What an app's build tools bring is its framework's to mend, and builds only what is in this repository.
   'examples/taro': ['--audit-level=critical', '--omit=dev'],
+  'examples/mpx': ['--audit-level=critical', '--omit=dev'],
+  'examples/taro3': ['--audit-level=critical', '--omit=dev'],
   'examples/uni': ['--audit-level=critical', '--omit=dev'],
 };
 

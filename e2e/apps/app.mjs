@@ -19,7 +19,7 @@ import { atExit, killGroup } from '../processes.mjs';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** For a test of an app, in which its tools compile: what has not come by then never will. */
-export const patience = { timeout: 300_000 };
+export const patience = { timeout: 600_000 };
 
 /**
  * Gives the tests of a file an app of examples/, and Chromium.
