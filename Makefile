@@ -8,6 +8,7 @@ VERSION := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' web/package.json)
 GO_FILES := $(shell git ls-files '*.go')
 WASM_PACKAGES := ./internal/task ./internal/jsbridge
 FRAMEWORKS := next15 next16 nuxt
+APPS := $(patsubst %/package.json,%,$(wildcard examples/*/package.json))
 
 # The module: no symbol table, no paths and no commit, so that the same source gives the same bytes anywhere; no
 # inlining but in its own packages, where each message passes; the older garbage collector, which is the smaller one.
@@ -90,21 +91,16 @@ test-engines: tools ## the js/wasm tests in headless Firefox and WebKit
 .PHONY: test-e2e
 test-e2e: tools build e2e/tools/node_modules ## the built package in headless Chromium, Firefox and WebKit
 	go build -o bin/ ./cmd/serve ./e2e/faults
-	node --test --test-concurrency=1 --test-reporter=spec $(filter-out e2e/taro.test.mjs,$(sort $(wildcard e2e/*.test.mjs)))
-
-.PHONY: test-taro
-test-taro: tools build examples/taro/node_modules ## a Taro app, with and without the plugin, in Chromium
-	go build -o bin/ ./cmd/serve
-	node --test --test-reporter=spec e2e/taro.test.mjs
-
-examples/taro/node_modules: examples/taro/package-lock.json
-	cd examples/taro && npm ci --ignore-scripts --no-audit --no-fund
-	@touch $@
+	node --test --test-concurrency=1 --test-reporter=spec e2e/*.test.mjs
 
 .PHONY: test-apps
-test-apps: tools build $(FRAMEWORKS:%=e2e/apps/%/node_modules) ## apps of Next and Nuxt, built and started, in Chromium
+test-apps: tools build $(APPS:=/node_modules) $(FRAMEWORKS:%=e2e/apps/%/node_modules) ## real apps of each framework in their own tools, in Chromium
 	go build -o bin/ ./cmd/serve
-	node --test --test-concurrency=1 --test-reporter=spec $(sort $(wildcard e2e/apps/*.test.mjs))
+	node --test --test-concurrency=2 --test-reporter=spec e2e/apps/*.test.mjs
+
+examples/%/node_modules: examples/%/package-lock.json
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 e2e/%/node_modules: e2e/%/package-lock.json
 	cd e2e/$* && npm ci --ignore-scripts --no-audit --no-fund

@@ -51,6 +51,12 @@ for (const [
     1,
     /^examples\/taro: vulnerable\s+react-dom/m,
   ],
+  [
+    'one of the uni-app app',
+    { tree: 'examples/uni', body: advisory('vue', 'critical') },
+    1,
+    /^examples\/uni: vulnerable\s+vue/m,
+  ],
   ['one too small to matter', { body: advisory('esbuild', 'low') }, 0, /^\.: audited/m],
   ['a mirror without advisories: 405', { status: 405 }, 0, /^\.: not audited: .*405/m],
   ['a mirror without advisories: 404', { status: 404 }, 0, /^\.: not audited: .*404/m],

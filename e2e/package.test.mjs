@@ -86,6 +86,11 @@ describe('the tarball', () => {
       'taro/index.d.ts',
       'taro/index.js',
       'taro/package.json',
+      'uni/api.mjs',
+      'uni/index.d.ts',
+      'uni/index.js',
+      'uni/package.json',
+      'websocket/package.json',
       'wx/package.json',
     ]);
     assert.deepEqual(read('LICENSE'), readFileSync(join(root, 'LICENSE')));

@@ -16,8 +16,11 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const trees = {
   '.': ['--audit-level=high'],
   bench: ['--audit-level=high'],
-  // What its build tools bring is Taro's to mend, and builds only what is in this repository.
+  // What an app's build tools bring is its framework's to mend, and builds only what is in this repository.
   'examples/taro': ['--audit-level=critical', '--omit=dev'],
+  'examples/mpx': ['--audit-level=critical', '--omit=dev'],
+  'examples/taro3': ['--audit-level=critical', '--omit=dev'],
+  'examples/uni': ['--audit-level=critical', '--omit=dev'],
 };
 
 /** What a registry answers that has no advisories. */

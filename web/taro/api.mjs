@@ -2,6 +2,7 @@
  * What `@tarojs/taro` has of the H5 platform, with our connectSocket and its family in place of Taro's: as
  * exports for what Taro has compiled, and on the object Taro for what it has not, as packages in node_modules.
  */
+import { connectSocket as fallback } from '@tarojs/taro-h5/dist/api/index.js';
 import Taro from '@tarojs/taro-h5/dist/api/taro.js';
 import { install, load } from '../dist/connectsocket.mjs';
 
@@ -18,4 +19,4 @@ export {
 } from '../dist/connectsocket.mjs';
 export default install(Taro);
 
-load(JSON.parse(CONNECTSOCKET_LOAD));
+load({ fallback, ...JSON.parse(CONNECTSOCKET_LOAD) });

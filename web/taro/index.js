@@ -10,8 +10,11 @@ const API = '@tarojs/taro-h5/dist/api';
  * @param {import('./index.js').Options} options what load is called with when the app starts
  */
 module.exports = (ctx, options) => {
+  // The first versions of 3.6 do not set TARO_PLATFORM, and none has set it yet when it loads its plugins.
+  const isWeb = () => process.env.TARO_PLATFORM === 'web' || process.env.TARO_ENV === 'h5';
+  if (isWeb()) checkVersion(ctx.paths.appPath);
   ctx.modifyRunnerOpts(({ opts }) => {
-    if (process.env.TARO_PLATFORM !== 'web') return;
+    if (!isWeb()) return;
     const h5 = dirname(resolve(`${API}/index`, resolve('@tarojs/plugin-platform-h5', ctx.paths.appPath)));
     opts.alias = {
       ...opts.alias,
@@ -34,6 +37,17 @@ module.exports = (ctx, options) => {
     };
   });
 };
+
+/**
+ * Older ones have no such modules for the web: their runners have all of it in themselves.
+ * @param {string} appPath
+ */
+function checkVersion(appPath) {
+  const { version } = require(resolve('@tarojs/taro/package.json', appPath));
+  const [major, minor] = version.split('.').map(Number);
+  if (major < 3 || (major === 3 && minor < 6))
+    throw new Error(`connectsocket/taro needs Taro 3.6 or later, and this app has ${version}`);
+}
 
 /**
  * Finds a module of the app, which need not be one that this package can see.

@@ -1,7 +1,7 @@
 import { defineConfig } from '@tarojs/cli';
 
 // Here the environment chooses, so that builds can be compared; an app has one compiler, and the plugin.
-const { COMPILER = 'webpack5', STOCK, OUTPUT = 'dist', RELAY = '/relay' } = process.env;
+const { COMPILER = 'webpack5', STOCK, OUTPUT = 'dist', RELAY = '/relay', NO_PREBUNDLE } = process.env;
 
 export default defineConfig<'webpack5' | 'vite'>({
   projectName: 'connectsocket-example-taro',
@@ -11,7 +11,8 @@ export default defineConfig<'webpack5' | 'vite'>({
   sourceRoot: 'src',
   outputRoot: OUTPUT,
   framework: 'react',
-  compiler: COMPILER === 'vite' ? 'vite' : { type: 'webpack5' },
+  compiler:
+    COMPILER === 'vite' ? 'vite' : { type: 'webpack5', prebundle: NO_PREBUNDLE ? { enable: false } : {} },
   plugins: STOCK ? [] : [['connectsocket/taro', { maxSockets: 6, relay: RELAY }]],
   h5: {
     publicPath: '/',
