@@ -37,7 +37,7 @@ package: build ## pack web/ for npm as bin/connectsocket-VERSION.tgz, and print 
 	  echo "$$file sha384-$$(openssl dgst -sha384 -binary $$file | openssl base64 -A)"; done
 
 .PHONY: test
-test: tools check audit test-go test-wasm test-engines test-e2e ## install what is missing, then run every check and test
+test: tools check audit test-go test-js test-wasm test-engines test-e2e ## install what is missing, then run every check and test
 
 .PHONY: check
 check: build bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
@@ -59,6 +59,10 @@ audit: ## go.sum against what was downloaded, npm's advisories against the lock 
 .PHONY: test-go
 test-go: ## native Go tests, with the race detector
 	go test -race ./...
+
+.PHONY: test-js
+test-js: node_modules build ## the JavaScript half and the loader in Node, with the real Go half
+	node --test $(wildcard internal/jsbridge/*.test.mjs web/*.test.mjs)
 
 .PHONY: test-wasm
 test-wasm: tools bin/wasmbrowsertest ## the js/wasm tests in headless Chromium, against the echo server

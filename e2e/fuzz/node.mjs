@@ -9,12 +9,12 @@ import { startGo } from '../../internal/jsbridge/testdata/gohalf.mjs';
 
 const { told, exports } = await startGo();
 
-// What a page has and Node lacks.
 /** @type {Record<string, (event: any) => void>} */
 const listeners = {};
-process.on('unhandledRejection', (reason, promise) =>
-  listeners.unhandledrejection({ reason, promise, preventDefault() {} }),
-);
+/** @type {NodeJS.UnhandledRejectionListener} */
+const unhandled = (reason, promise) => listeners.unhandledrejection({ reason, promise, preventDefault() {} });
+
+// What a page has and Node lacks.
 Object.assign(globalThis, {
   document: { baseURI: 'http://page.example/frame' },
   addEventListener: (/** @type {string} */ type, /** @type {() => void} */ f) => {
@@ -62,8 +62,17 @@ export async function replay(program) {
       },
     }),
   });
-  const { problems } = await /** @type {any} */ (globalThis).run(program);
-  return problems;
+  // A program's rejections are no failures of a test that runs it.
+  const others = process.rawListeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', unhandled);
+  try {
+    const { problems } = await /** @type {any} */ (globalThis).run(program);
+    return problems;
+  } finally {
+    process.removeAllListeners('unhandledRejection');
+    for (const other of others) process.on('unhandledRejection', /** @type {any} */ (other));
+  }
 }
 
 /** Arbitrary programs. */

@@ -2,7 +2,7 @@
  * The real Go half in Node, for tests of the JavaScript half from its sources: `make build` writes the module.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -24,8 +24,13 @@ export async function startGo() {
       },
     },
   };
-  const { writeSync } = await import('node:fs');
-  new Function('globalThis', 'fs', script)(page, { writeSync });
+  // Its timers stay Node's when a test has a clock of its own.
+  new Function('globalThis', 'fs', 'setTimeout', 'clearTimeout', script)(
+    page,
+    { writeSync },
+    setTimeout,
+    clearTimeout,
+  );
   const go = new page.Go();
   const wasm = readFileSync(new URL('../../../bin/connectsocket.wasm', import.meta.url));
   const { instance } = await WebAssembly.instantiate(wasm, go.importObject);
