@@ -157,7 +157,10 @@ func (h *host) post(c *conn, kind Kind, size int32) {
 func (h *host) carryOut(c *conn, d Decision) {
 	c.busy = true
 	h.act(c, d)
-	for c.again || d.More {
+	for n := 0; c.again || d.More; n++ {
+		if n > 100+10*len(c.all) {
+			h.t.Fatalf("task %d: no end of decisions for %d events, the last is %+v", c.id, len(c.all), d)
+		}
 		c.again = false
 		d = h.set.Next(c.id)
 		h.act(c, d)
