@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { network, ScriptedSocket, sockets } from '../e2e/fuzz/socket.mjs';
+import { moduleExports } from '../e2e/members.mjs';
 
 /** @type {any} */
 const globals = globalThis;
@@ -44,13 +45,16 @@ function exit() {
 }
 
 const url = 'ws://a.example/';
-const { connectSocket, load, ready } = await import(
-  String(new URL('dist/connectsocket.mjs', import.meta.url))
-);
+const api = await import(String(new URL('dist/connectsocket.mjs', import.meta.url)));
+const { connectSocket, load, ready } = api;
 
 after(() => {
   // Node waits for the timeouts of attempts.
   for (const socket of sockets) for (const event of network.accept(socket, {})) socket.dispatchEvent(event);
+});
+
+test('the exports are those that the types have', () => {
+  assert.deepEqual(Object.keys(api).sort(), moduleExports.toSorted());
 });
 
 test('a module that cannot be fetched is tried again by the next call, and by the next load', async () => {
