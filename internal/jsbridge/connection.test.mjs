@@ -65,14 +65,15 @@ test('what has no handler is held, and delivered in order', async () => {
 
 test('a global handler that is registered within a handler gets the next event', async () => {
   const { task, socket, onSocketMessage } = await open();
-  let once = () => onSocketMessage((/** @type {any} */ { data }) => log.push(`global ${data}`));
+  onSocketMessage((/** @type {any} */ { data }) => log.push(`first ${data}`));
+  let once = () => onSocketMessage((/** @type {any} */ { data }) => log.push(`second ${data}`));
   task.onMessage((/** @type {any} */ { data }) => {
     log.push(`own ${data}`);
     once();
     once = () => {};
   });
   for (const text of ['one', 'two']) await happen(socket, 'text', { text });
-  assert.deepEqual(log, ['own one', 'own two', 'global two']);
+  assert.deepEqual(log, ['own one', 'first one', 'own two', 'first two', 'second two']);
 });
 
 test('after the last handler of a kind is off, its events are held again', async () => {

@@ -39,9 +39,9 @@ test('a payload that was taken is no longer held', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc');
   const slots = createSlots();
-  const payload = new WeakRef(slots.take(slots.put({})));
   const held = new WeakRef({});
   slots.put(held.deref());
+  const payload = new WeakRef(slots.take(slots.put({})));
   await new Promise((resolve) => setImmediate(resolve)); // until then a WeakRef holds what it was made with
   collect();
   assert.equal(payload.deref(), undefined);
