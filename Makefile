@@ -50,6 +50,11 @@ check: build bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
 	node_modules/.bin/tsc -p types
 	node_modules/.bin/biome check --error-on-warnings .
 
+.PHONY: fmt
+fmt: node_modules ## format and tidy the sources: gofmt, Biome
+	gofmt -w $(GO_FILES)
+	node_modules/.bin/biome check --write .
+
 .PHONY: audit
 audit: ## go.sum against what was downloaded, npm's advisories against the lock files
 	go mod verify
@@ -125,9 +130,11 @@ node_modules: package.json package-lock.json
 	@touch node_modules
 
 # Their own module graph: see tools.mod.
-bin/%: tools.mod tools.sum
-	@mkdir -p bin
-	go build -modfile=tools.mod -o bin/ tool
+bin/staticcheck: tools.mod tools.sum
+	go build -modfile=tools.mod -o $@ honnef.co/go/tools/cmd/staticcheck
+
+bin/wasmbrowsertest: tools.mod tools.sum
+	go build -modfile=tools.mod -o $@ github.com/agnivade/wasmbrowsertest
 
 .PHONY: bench
 bench: tools build bench/node_modules ## measure beside the peers, write bench/results (ARGS='--short' to try)

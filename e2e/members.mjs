@@ -14,7 +14,10 @@ function interfaceOf(name) {
 }
 
 /** What connectsocket.mjs exports. */
-export const moduleExports = Array.from(types.matchAll(/^export (?:function|const) (\w+)/gm), ([, name]) => name);
+export const moduleExports = Array.from(
+  types.matchAll(/^export (?:function|const) (\w+)/gm),
+  ([, name]) => name,
+);
 
 /** What a task has. */
 export const taskMembers = interfaceOf('SocketTask');
