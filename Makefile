@@ -43,7 +43,7 @@ package: build ## pack web/ for npm as bin/connectsocket-VERSION.tgz, and print 
 	  echo "$$file sha384-$$(openssl dgst -sha384 -binary $$file | openssl base64 -A)"; done
 
 .PHONY: test
-test: tools check audit test-go test-split test-wasm test-engines test-e2e ## install what is missing, then run every check and test
+test: tools check audit test-go test-js test-split test-wasm test-engines test-e2e ## install what is missing, then run every check and test
 
 .PHONY: check
 check: build bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
@@ -56,6 +56,11 @@ check: build bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
 	node_modules/.bin/tsc
 	node_modules/.bin/tsc -p types
 	node_modules/.bin/biome check --error-on-warnings .
+
+.PHONY: fmt
+fmt: node_modules ## format and tidy the sources: gofmt, Biome
+	gofmt -w $(GO_FILES)
+	node_modules/.bin/biome check --write .
 
 .PHONY: audit
 audit: ## go.sum against what was downloaded, npm's advisories against the lock files
@@ -70,6 +75,10 @@ test-go: ## native Go tests, with the race detector
 .PHONY: test-split
 test-split: node_modules ## what captures and splits the module, each reason to refuse included
 	node --test --test-reporter=spec $(wildcard web/split/*.test.mjs)
+
+.PHONY: test-js
+test-js: node_modules build ## the JavaScript half and the loader in Node, with the real Go half
+	node --test $(wildcard internal/jsbridge/*.test.mjs web/*.test.mjs)
 
 .PHONY: test-wasm
 test-wasm: tools bin/wasmbrowsertest ## the js/wasm tests in headless Chromium, against the echo server
@@ -141,9 +150,11 @@ node_modules: package.json package-lock.json
 	@touch node_modules
 
 # Their own module graph: see tools.mod.
-bin/%: tools.mod tools.sum
-	@mkdir -p bin
-	go build -modfile=tools.mod -o bin/ tool
+bin/staticcheck: tools.mod tools.sum
+	go build -modfile=tools.mod -o $@ honnef.co/go/tools/cmd/staticcheck
+
+bin/wasmbrowsertest: tools.mod tools.sum
+	go build -modfile=tools.mod -o $@ github.com/agnivade/wasmbrowsertest
 
 .PHONY: bench
 bench: tools build bench/node_modules ## measure beside the peers, write bench/results (ARGS='--short' to try)

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { machine } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atExit, killGroup, makeHome, requireExecutable } from './processes.mjs';
 
@@ -16,7 +17,7 @@ export async function openWebkit() {
   const xvfb = requireExecutable('/usr/bin/Xvfb', 'xvfb');
   const driver = requireExecutable('/usr/bin/WebKitWebDriver', 'webkit2gtk-driver');
   const binary = requireExecutable(
-    '/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser',
+    `/usr/lib/${machine()}-linux-gnu/webkit2gtk-4.1/MiniBrowser`,
     'libwebkit2gtk-4.1-0',
   );
   const home = makeHome('webkit');

@@ -1,6 +1,5 @@
 /**
- * A timer: when it goes off, and when it should have: before that, where it was set too late; undefined where no delay was
- * given.
+ * A timer: when it goes off, and when that was asked for; undefined if no delay was given.
  *
  * @typedef {{ due: number, deadline: number | undefined, f: () => void }} Timer
  */

@@ -61,12 +61,8 @@ const turn = () =>
     port2.postMessage(0);
   });
 
-/** @type {() => void} */
+/** Lets the module start. @type {() => void} */
 let open;
-/** @type {Promise<Response>} */
-const wasm = new Promise((resolve) => {
-  open = () => resolve(new Response('', { headers: { 'Content-Type': 'application/wasm' } }));
-});
 const catalogs = { header: headers, protocols, reconnect: reconnects };
 
 /** A task, as the program has it. @typedef {{ model: Task, task: any, promise: any }} Handle */
@@ -330,6 +326,34 @@ class Run {
   }
 
   /** @param {Op} op */
+  off({ task, via, kind = 'Open', handler }) {
+    const target = this.target(task, via);
+    if (!target) return;
+    const own = via === 'family' ? undefined : /** @type {Task} */ (target.model);
+    const f =
+      handler?.v === undefined
+        ? handler && this.handler(own, kind, { name: handler.name })
+        : hostile[handler.v][0]();
+    this.takeOff(own, kind, f, target.object);
+  }
+
+  /**
+   * @param {Task | undefined} own
+   * @param {Kind} kind
+   * @param {any} f
+   * @param {any} object
+   */
+  takeOff(own, kind, f, object) {
+    const before = warnings;
+    const returned = own
+      ? object[`off${kind}`](f)
+      : /** @type {any} */ (globalThis.connectSocket)[`offSocket${kind}`](f);
+    if (returned !== undefined) this.model.problem(`off${kind} returned ${show(returned)}`);
+    if (warnings !== before) this.model.problem('taking a handler off was warned of');
+    this.model.off(own, kind, f);
+  }
+
+  /** @param {Op} op */
   read({ task }) {
     const target = this.target(task, 'promise');
     if (target) this.compare(/** @type {Task} */ (target.model), target.object);
@@ -438,11 +462,13 @@ class Run {
     const known = this.functions.get(key);
     if (known) return known;
     const act = this.act(callback);
+    const handle = this.handles.find(({ model }) => model === own);
     const f = (/** @type {any} */ res) => {
       this.model.handlerCalled(own, kind, f, res);
       const { within } = this;
       this.within = f;
       try {
+        if (callback.once) this.takeOff(own, kind, f, handle?.task ?? handle?.promise);
         act();
       } finally {
         this.within = within;
@@ -481,6 +507,9 @@ class Run {
  */
 async function run(program) {
   const { load, ready, stats } = globalThis.connectSocket;
+  const wasm = new Promise((resolve) => {
+    open = () => resolve(new Response('', { headers: { 'Content-Type': 'application/wasm' } }));
+  });
   load({ ...realms[program.realm], wasm });
   if (!program.early) {
     open();

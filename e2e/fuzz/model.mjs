@@ -41,7 +41,9 @@ export const kinds = /** @type {const} */ (['Open', 'Message', 'Error', 'Close']
  * @property {Option} option
  * @property {Call} call
  * @property {string} errMsg
+ * @property {Promise<unknown> | undefined} promise where its rejection would be reported
  * @property {boolean} waiting for the module
+ * @property {Array<() => void>} calls of its methods that wait for its own call to be judged
  * @property {boolean} refused
  * @property {number} id
  * @property {ScriptedSocket | undefined} socket
@@ -51,6 +53,7 @@ export const kinds = /** @type {const} */ (['Open', 'Message', 'Error', 'Close']
  * @property {boolean} abandoned closed by the page while it connected
  * @property {boolean} failed an error was told
  * @property {boolean} shed too much was held
+ * @property {boolean} flooded too much was held while it was early
  * @property {boolean} over its close event is here, its slot is free
  * @property {boolean} ended and that is delivered or kept
  * @property {boolean} early its events wait until whoever awaits the promise has the task
@@ -120,6 +123,28 @@ export function show(value) {
   } catch {
     return typeof value;
   }
+}
+
+/**
+ * The URL that goes out for one that was given.
+ *
+ * @param {string} text
+ */
+function targetOf(text) {
+  const base = document.baseURI;
+  return URL.canParse(text, base) ? new URL(new URL(text, base).href.replace(/^http/, 'ws')) : undefined;
+}
+
+/**
+ * The subprotocols of an option that has no faults: those of its header join its own.
+ *
+ * @param {Option} option
+ * @returns {string[]}
+ */
+function offersOf({ fields: { protocols: own, header } = {} }) {
+  const offers = [(own?.v === undefined ? undefined : protocols[own.v][0]()) ?? []].flat();
+  const added = header?.v === undefined ? [] : (headers[header.v][2] ?? []);
+  return [...offers, ...added.filter((offer) => !offers.includes(offer))];
 }
 
 /** The callbacks of an option that are functions and can be read. @param {Option} option */
@@ -255,39 +280,36 @@ export class Model {
     const call = this.call('connectSocket', option, watched);
     /** @type {Task} */
     const task = {
-      ...{
-        name: `task of call ${call.name}`,
-        option,
-        call,
-        errMsg: 'connectSocket:ok',
-        waiting: true,
-        refused: false,
-      },
-      ...{
-        id: 0,
-        socket: made[0],
-        began: this.now(),
-        opened: false,
-        left: false,
-        abandoned: false,
-        failed: false,
-      },
-      ...{ shed: false, over: false, ended: false, early: false, raw: [], pending: [], fresh: new Set() },
+      ...{ name: `task of call ${call.name}`, option, call, errMsg: 'connectSocket:ok', promise },
+      ...{ waiting: true, calls: [], refused: false, id: 0, socket: made[0], began: this.now() },
+      ...{ opened: false, left: false, abandoned: false, failed: false, shed: false, flooded: false },
+      ...{ over: false, ended: false, early: false, raw: [], pending: [], fresh: new Set() },
       ...{ handlers: { Open: [], Message: [], Error: [], Close: [] }, sent: [], closes: [] },
     };
     if (made.length > 1) this.problem(`${task.name} made ${made.length} WebSockets`);
-    this.tasks.push(task);
     if (this.waiting) {
       task.early = true;
-      const refused = this.faults(option).length > 0 || thrownBy(option);
-      const before = this.tasks.filter((each) => each.socket && each !== task).length;
-      if (refused && made.length > 0) this.problem(`${task.name} opened a WebSocket though it is refused`);
-      if (!refused && before < this.settings.maxSockets && made.length === 0) {
-        this.problem(`${task.name} opened no WebSocket in the call`);
+      const before = this.tasks.filter((each) => each.waiting && each.socket).length;
+      const opens = before < this.settings.maxSockets && this.isPlain(option);
+      if (made.length !== Number(opens)) {
+        this.problem(`${task.name} opened ${made.length} WebSockets before it was judged`);
       }
-      this.waiting.push(() => this.admit(task, promise));
-    } else this.admit(task, promise);
+      this.waiting.push(() => this.admit(task));
+    }
+    this.tasks.push(task);
+    if (!this.waiting) this.admit(task);
     return task;
+  }
+
+  /**
+   * Whether a call opens its WebSocket before the module runs: it is sure to be accepted, for all but the limit.
+   *
+   * @param {Option} option
+   */
+  isPlain(option) {
+    const reconnect = option.fields?.reconnect?.v;
+    if (this.faults(option).length > 0 || thrownBy(option)) return false;
+    return reconnect === undefined || !reconnects[reconnect][0]();
   }
 
   /**
@@ -307,7 +329,7 @@ export class Model {
     if (reconnect?.v !== undefined) faults.push(reconnects[reconnect.v][1]);
     const texts = faults.filter(Boolean).map((fault) => `connectSocket:fail parameter error: ${fault}`);
     if (typeof url?.is === 'string') {
-      const { protocol, host } = URL.canParse(url.is) ? new URL(url.is) : { protocol: '', host: '' };
+      const { protocol, host } = targetOf(url.is) ?? { protocol: '', host: '' };
       const { domains } = this.settings;
       if (protocol !== 'ws:' && protocol !== 'wss:') {
         // Go's strings are UTF-8.
@@ -321,39 +343,55 @@ export class Model {
     return texts;
   }
 
-  /**
-   * @param {Task} task
-   * @param {Promise<unknown> | undefined} promise
-   */
-  admit(task, promise) {
+  /** @param {Task} task */
+  admit(task) {
+    if (!task.waiting) return;
     const { maxSockets, onLimit } = this.settings;
-    const faults = this.faults(task.option);
+    const { option, early } = task;
+    const faults = this.faults(option);
     const live = this.live();
-    task.waiting = false;
     if (live.length >= maxSockets && onLimit !== 'replace') {
       faults.push(`connectSocket:fail exceed max concurrent count ${maxSockets}`);
     }
-    const error = faults.length === 0 && thrownBy(task.option);
+    const error = faults.length === 0 && thrownBy(option);
     if (error) faults.push(`connectSocket:fail ${error.name}: ${error.message}`);
-    if (!task.early && faults.length > 0 !== !task.socket) {
+    if (!early && faults.length > 0 !== !task.socket) {
       this.problem(`${task.name} opened ${task.socket ? 'a' : 'no'} WebSocket`);
     }
-    const { call } = task;
     if (faults.length > 0) {
-      if (task.socket && !this.isClosing(task)) task.closes.push([undefined, undefined]);
-      this.judge(call, false, faults);
-      Object.assign(task, { refused: true, over: true, ended: true, early: false });
-      if (promise && !call.watched && !call.given.includes('fail') && !call.given.includes('complete')) {
-        call.unhandled = promise;
-      }
-      // Its errMsg is one of several until it is told.
-      this.arrive(task, 'Error', { errMsg: faults });
-      this.arrive(task, 'Close', lostClose);
+      this.refuse(task, faults);
       return;
+    }
+    task.waiting = false;
+    const { url, offers } = task.socket ?? {};
+    const target = targetOf(/** @type {string} */ (option.fields?.url?.is))?.href;
+    if (url !== target || show(offers) !== show(offersOf(option))) {
+      this.problem(`${task.name} connects to ${url} with ${show(offers)}`);
     }
     if (live.length >= maxSockets) this.leave(live[0], 1000, undefined);
     task.id = Number.NaN; // any above those before: told by what comes
-    this.judge(call, true, { errMsg: 'connectSocket:ok', socketTaskId: task });
+    this.judge(task.call, true, { errMsg: 'connectSocket:ok', socketTaskId: task });
+    for (const judge of task.calls.splice(0)) judge();
+  }
+
+  /**
+   * A call fails.
+   *
+   * @param {Task} task
+   * @param {string[]} faults its errMsg is one of these
+   */
+  refuse(task, faults) {
+    const { call, promise } = task;
+    if (task.socket && !this.isClosing(task)) task.closes.push([undefined, undefined]);
+    this.judge(call, false, faults);
+    Object.assign(task, { waiting: false, refused: true, over: true, ended: true, early: false, raw: [] });
+    if (promise && !call.watched && !call.given.includes('fail') && !call.given.includes('complete')) {
+      call.unhandled = promise;
+    }
+    // Its errMsg is one of several until it is told.
+    this.arrive(task, 'Error', { errMsg: faults });
+    this.arrive(task, 'Close', lostClose);
+    for (const judge of task.calls.splice(0)) judge();
   }
 
   /** The tasks that hold a slot, oldest first. */
@@ -421,14 +459,15 @@ export class Model {
   isOpen = (task) => task.opened && !task.left && !task.over && task.socket?.readyState === 1;
 
   /**
-   * Judges now, or when the module runs, with the task that a call is for.
+   * Judges now, or when the module runs or the task's own call is judged, with the task that a call is for.
    *
    * @param {Task | 'newest' | undefined} target
    * @param {(task: Task | undefined) => void} judge
    */
   when(target, judge) {
     const decide = () => judge(target === 'newest' ? this.newest() : target);
-    if (this.waiting) this.waiting.push(decide);
+    const line = target === 'newest' ? this.waiting : target?.waiting ? target.calls : undefined;
+    if (line) line.push(decide);
     else decide();
   }
 
@@ -495,6 +534,18 @@ export class Model {
   }
 
   /**
+   * A handler was taken off, or all of a kind.
+   *
+   * @param {Task | undefined} task none: by a global function
+   * @param {Kind} kind
+   * @param {unknown} handler
+   */
+  off(task, kind, handler) {
+    const { handlers } = task ?? this;
+    handlers[kind] = handler ? handlers[kind].filter((each) => each !== handler) : [];
+  }
+
+  /**
    * A WebSocket's event is about to be dispatched.
    *
    * @param {ScriptedSocket} socket
@@ -513,11 +564,17 @@ export class Model {
       const profile = { fetchStart: task.began, connectEnd, cost: connectEnd - task.began };
       task.raw.push({ type, res: { header, profile } });
     } else if (type === 'message') {
-      task.raw.push({ type, res: { data }, size: typeof data === 'string' ? data.length : data.byteLength });
+      const size = typeof data === 'string' ? data.length * 2 : data.byteLength;
+      if (task.flooded) return;
+      task.flooded = (task.waiting || task.early) && this.isTooMuch(task.raw, size);
+      if (task.flooded) {
+        if (!this.isClosing(task)) task.closes.push([4008, undefined]);
+        task.raw.push({ type: 'error', res: { errMsg: heldTooMuch } });
+      } else task.raw.push({ type, res: { data }, size });
       if (typeof data !== 'string' && !(data instanceof ArrayBuffer))
         this.problem('binary is no ArrayBuffer');
     } else if (type === 'error') {
-      // The close that follows tells a task whether it is to connect anew.
+      // The close that follows tells a task whether it reconnects.
       if (socket.readyState !== 0 && reconnects[task.option.fields?.reconnect?.v ?? '']?.[0]()) return;
       task.raw.push({ type: socket.readyState === 0 ? 'failure' : 'error', res: lost(opened) });
     } else if (type === 'close') {
@@ -528,28 +585,47 @@ export class Model {
   }
 
   /**
+   * Whether a message is more than may be held beside those that are.
+   *
+   * @param {Array<{ size?: number }>} held
+   * @param {number} size
+   */
+  isTooMuch(held, size) {
+    const sizes = held.flatMap((each) => each.size ?? []);
+    const { maxHeldMessages, maxHeldBytes } = this.settings;
+    return sizes.length >= maxHeldMessages || sizes.reduce((sum, each) => sum + each, size) > maxHeldBytes;
+  }
+
+  /**
    * The tasks whose attempts have taken too long, in the order in which their timers were set.
    *
    * @returns {Array<{ task: Task, deadline: number }>}
    */
   expired() {
     return this.tasks
-      .filter((task) => !task.waiting && !task.opened && !task.left && !task.over && !task.failed)
-      .filter((task) => task.raw.every(({ type }) => type !== 'open' && type !== 'failure'))
-      .map((task) => ({ task, deadline: task.began + timeoutOf(task.option.fields?.timeout) }))
+      .filter((task) => !task.opened && !task.left && !task.over && !task.failed)
+      .filter(({ raw, waiting }) =>
+        raw.every(({ type }) => type !== 'open' && (waiting || type !== 'failure')),
+      )
+      .map((task) => ({ task, deadline: task.began + timeoutOf(task.option) }))
       .filter(({ deadline }) => deadline <= this.now());
   }
 
   /**
    * The timer of an attempt goes off.
    *
-   * @param {number} deadline when it was to; set late, it goes off later
+   * @param {number} deadline when it was to
    */
   expire(deadline) {
     const task = this.expired().find((each) => each.deadline === deadline)?.task;
     if (!task) return;
-    task.early = false;
-    task.raw.push({ type: 'failure', res: { errMsg: 'connectSocket:fail timeout' } });
+    const errMsg = 'connectSocket:fail timeout';
+    if (task.waiting) {
+      this.refuse(task, [errMsg]);
+      return;
+    }
+    if (task.raw.length === 0) task.early = false;
+    task.raw.push({ type: 'failure', res: { errMsg } });
     this.pump(task);
   }
 
@@ -586,9 +662,7 @@ export class Model {
       this.arrive(task, 'Open', res);
     } else if (type === 'message' && task.opened && !task.shed) {
       const held = task.pending.filter((event) => event.kind === 'Message');
-      const bytes = held.reduce((sum, event) => sum + event.size, 0) + Number(size);
-      const { maxHeldMessages, maxHeldBytes } = this.settings;
-      if (!this.isWanted(task, 'Message') && (held.length >= maxHeldMessages || bytes > maxHeldBytes)) {
+      if (!this.isWanted(task, 'Message') && this.isTooMuch(held, Number(size))) {
         task.shed = true;
         if (!this.isClosing(task)) task.closes.push([4008, undefined]);
         task.raw.unshift({ type: 'error', res: { errMsg: heldTooMuch } });
@@ -671,13 +745,22 @@ export class Model {
       }
       this.begin(task, event);
     }
-    const { event, rest } = /** @type {NonNullable<typeof this.round>} */ (this.round);
+    const { event } = /** @type {NonNullable<typeof this.round>} */ (this.round);
+    const rest = this.rest();
     if (event.kind !== kind || rest[0] !== handler) {
       this.problem(`${what}, while ${event.kind} is on its way to other handlers`);
       return;
     }
-    rest.shift();
+    /** @type {NonNullable<typeof this.round>} */ (this.round).rest = rest.slice(1);
     if (!this.matches(event.res, res)) this.problem(`${what} instead of ${show(event.res)}`);
+  }
+
+  /** The handlers that the event on its way has yet to reach: those that were there, and have not been taken off. */
+  rest() {
+    if (!this.round) return [];
+    const { task, event, rest } = this.round;
+    const there = [...task.handlers[event.kind], ...this.handlers[event.kind]];
+    return rest.filter((handler) => there.includes(handler));
   }
 
   /**
@@ -722,7 +805,7 @@ export class Model {
   /** The handler has returned, or thrown. */
   handlerReturned() {
     this.running = false;
-    if (!this.round || this.round.rest.length > 0) return;
+    if (!this.round || this.rest().length > 0) return;
     const { task } = this.round;
     this.round = undefined;
     this.pump(task);
@@ -834,8 +917,8 @@ export class Model {
   quiet(stats) {
     this.observe();
     if (this.round) {
-      const { task, event, rest } = this.round;
-      this.problem(`${event.kind} of ${task.name} was not told to ${rest.length} of its handlers`);
+      const { task, event } = this.round;
+      this.problem(`${event.kind} of ${task.name} was not told to ${this.rest().length} of its handlers`);
     }
     if (this.errors.length > 0) this.problem(`window.onerror was not told of ${describe(this.errors[0])}`);
     for (const { name, tells, judged } of this.calls) {
@@ -882,11 +965,9 @@ export class Model {
  *
  * @param {Option} option
  */
-function thrownBy({ fields: { url, protocols: offers } = {} }) {
-  return refusal(
-    /** @type {string} */ (url?.is),
-    (offers?.v === undefined ? undefined : protocols[offers.v][0]()) ?? [],
-  );
+function thrownBy(option) {
+  const { href } = targetOf(/** @type {string} */ (option.fields?.url?.is)) ?? {};
+  return refusal(String(href), offersOf(option));
 }
 
 /**
@@ -902,12 +983,14 @@ function numberOf(field) {
 }
 
 /**
- * The whole milliseconds that an attempt may take: the default where what is asked for is not positive and finite.
+ * The whole milliseconds that an attempt may take: the default if what is asked for is not positive and finite, or if
+ * something before it cannot be read.
  *
- * @param {Field | undefined} field
+ * @param {Option} option
  */
-function timeoutOf(field) {
-  const ms = numberOf(field);
+function timeoutOf({ fields = {} }) {
+  const unread = ['success', 'fail', 'complete', 'url'].some((name) => fields[name]?.throws !== undefined);
+  const ms = unread ? undefined : numberOf(fields.timeout);
   return ms !== undefined && ms > 0 && Number.isFinite(ms)
     ? Math.min(Math.max(Math.trunc(ms), 1), 2 ** 31 - 1)
     : 60_000;

@@ -14,8 +14,8 @@ import { programs } from './program.mjs';
 
 /** @type {Map<string, Frame>} by realm */
 const frames = new Map();
-/** What the module may hold at most, however many programs it has run: Go's collector leaves it at two thirds of that. */
-const most = { memory: 16 << 20, values: 20_000, slots: 100 };
+/** What the module may hold at most, however many programs it has run: about twice what there is before Go collects. */
+const most = { memory: 16 << 20, values: 50_000, slots: 100 };
 
 /** @returns {Promise<Frame>} */
 async function openFrame() {
@@ -51,7 +51,7 @@ async function replay(program) {
 
 /** What of a program it can do without. */
 const optional =
-  'ops throws own early success fail complete url header protocols timeout relay tcpNoDelay perMessageDeflate ' +
+  'ops throws once own early success fail complete url header protocols timeout relay tcpNoDelay perMessageDeflate ' +
   'forceCellularNetwork data code reason';
 
 /**

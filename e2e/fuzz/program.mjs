@@ -20,22 +20,23 @@ import { headers, hostile, protocols, reconnects, sendable, thrown } from './val
  */
 
 /**
- * A callback or handler: which of a few functions it is, what it does when it is first called, and what it throws.
+ * A callback or handler: which of a few functions it is, what it does when it is first called, and what it throws. A
+ * handler for once takes itself off.
  *
- * @typedef {{ name?: number, v?: string, ops?: Op[], throws?: string }} Callback
+ * @typedef {{ name?: number, v?: string, ops?: Op[], throws?: string, once?: boolean }} Callback
  */
 
 /**
  * A call of the API, on the task of a number, where there are so many.
  *
  * @typedef {object} Op
- * @property {'connect' | 'send' | 'close' | 'on' | 'read'} do
+ * @property {'connect' | 'send' | 'close' | 'on' | 'off' | 'read'} do
  * @property {string} [via] connectSocket, connectTask or family; task, promise or family
  * @property {number} [task]
  * @property {Option} [option]
  * @property {boolean} [watched] whether anybody looks at the promise
  * @property {Kind} [kind]
- * @property {Callback} [handler]
+ * @property {Callback} [handler] none: all that an off takes off
  */
 
 /**
@@ -199,9 +200,17 @@ function op(depth, global) {
       : []),
   ]);
   const handler = weighted([
-    [16, callback],
+    [12, callback],
+    [4, callback.map((each) => ({ ...each, once: true }))],
     [1, nonFunction],
   ]);
+  const known = weighted([
+    [6, fc.record({ name: fc.nat({ max: 2 }) })],
+    [3, fc.constant(undefined)],
+    [1, hostileValue],
+  ]);
+  const kind = fc.constantFrom(...kinds);
+  const off = fc.constant(/** @type {const} */ ('off'));
   const on = fc.constant(/** @type {const} */ ('on'));
   const via = weighted([
     [8, fc.constantFrom('task', 'promise')],
@@ -249,14 +258,16 @@ function op(depth, global) {
           do: on,
           task: number,
           via: fc.constantFrom('task', 'promise'),
-          kind: fc.constantFrom(...kinds),
+          kind,
           handler,
         }),
       ],
       [
-        global ? 2 : 0,
-        fc.record({ do: on, via: fc.constant('family'), kind: fc.constantFrom(...kinds), handler }),
+        2,
+        fc.record({ do: off, task: number, via: fc.constantFrom('task', 'promise'), kind, handler: known }),
       ],
+      [global ? 2 : 0, fc.record({ do: on, via: fc.constant('family'), kind, handler })],
+      [global ? 1 : 0, fc.record({ do: off, via: fc.constant('family'), kind, handler: known })],
       [
         4,
         fc.record({

@@ -79,9 +79,10 @@ export const thrown = {
 };
 
 /**
- * Headers, and what is wrong with each; where that ends in … an engine's own words follow.
+ * Headers: what makes each, what is wrong with it (where that ends in … an engine's own words follow), and the
+ * subprotocols that it has.
  *
- * @type {Record<string, [() => any, string]>}
+ * @type {Record<string, [() => any, string, string[]?]>}
  */
 export const headers = {
   empty: [() => ({}), ''],
@@ -90,18 +91,19 @@ export const headers = {
   referer: [() => ({ ReFerer: 'x' }), ''],
   'own __proto__': [() => JSON.parse('{ "__proto__": "polluted" }'), ''],
   'own constructor': [() => ({ constructor: 'x', hasOwnProperty: 'y', toString: 'z' }), ''],
-  'nested __proto__': [
-    () => JSON.parse('{ "__proto__": { "polluted": true } }'),
-    'parameter.header.__proto__ should be String instead of Object',
-  ],
-  'nested constructor': [
-    () => ({ constructor: { prototype: { polluted: true } } }),
-    'parameter.header.constructor should be String instead of Object',
-  ],
-  symbol: [() => ({ a: Symbol() }), 'parameter.header.a should be String instead of Symbol'],
-  function: [() => ({ a() {} }), 'parameter.header.a should be String instead of Function'],
-  list: [() => ({ a: ['b'] }), 'parameter.header.a should be String instead of Array'],
-  'revoked field': [() => ({ a: revoked() }), 'parameter.header.a should be String instead of Object'],
+  'nested __proto__': [() => JSON.parse('{ "__proto__": { "polluted": true } }'), ''],
+  'nested constructor': [() => ({ constructor: { prototype: { polluted: true } } }), ''],
+  symbol: [() => ({ a: Symbol() }), ''],
+  function: [() => ({ a() {} }), ''],
+  list: [() => ({ a: ['b', 1, null] }), ''],
+  'revoked field': [() => ({ a: revoked() }), ''],
+  Headers: [() => new Headers({ a: 'b', 'Sec-WebSocket-Protocol': 'three' }), '', ['three']],
+  Map: [() => new Map([['a', 'b']]), ''],
+  'revoked Map': [() => new Map([['a', revoked()]]), ''],
+  'a subprotocol': [() => ({ 'Sec-WebSocket-Protocol': 'chat' }), '', ['chat']],
+  subprotocols: [() => ({ 'sec-websocket-protocol': ['one , three', 'chat'] }), '', ['one', 'three', 'chat']],
+  'no token': [() => ({ 'SEC-WEBSOCKET-PROTOCOL': 'a b' }), '', ['a b']],
+  "the connection's own": [() => ({ host: 'x', Upgrade: 'x', 'sec-websocket-key': 'x' }), ''],
   'throwing field': [
     () => ({
       get a() {
@@ -152,7 +154,7 @@ export const protocols = {
 };
 
 /**
- * Ways to connect anew, and what is wrong with each; those that are right make no attempt.
+ * Ways to reconnect, and what is wrong with each; those that are right make no attempt.
  *
  * @type {Record<string, [() => any, string]>}
  */

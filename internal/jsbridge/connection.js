@@ -191,7 +191,7 @@ export function createConnections(module, settings) {
     construct() {
       const { WebSocket } = globalThis;
       if (this.relayed) checkRelayed(this.call);
-      if (WebSocket === shim) return this.constructOf(ownWebSocket);
+      if (shim && WebSocket === shim) return this.constructOf(ownWebSocket);
       constructing = true;
       shimCalled = false;
       try {
@@ -234,9 +234,11 @@ export function createConnections(module, settings) {
 
     /** @param {CloseEvent} event */
     onClose({ code, reason, wasClean }) {
+      // The Go half does not know what was shed before it judged: after this code it does not reconnect.
+      const size = this.shed ? CODE_TOO_MUCH_HELD : code;
       // Engines differ in whether an error comes before an unclean close; the Go half lets one through.
-      if (!wasClean) this.receive(ERROR, this.lossError(), code);
-      this.receive(CLOSE, { code, reason, wasClean }, code);
+      if (!wasClean) this.receive(ERROR, this.lossError(), size);
+      this.receive(CLOSE, { code, reason, wasClean }, size);
     }
 
     /** What onError tells if the browser gives no reason. */

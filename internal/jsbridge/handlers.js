@@ -68,8 +68,10 @@ export function createHandlers() {
     /** Delivers what is kept and has a handler now. */
     replay() {
       for (let kind = OPEN; kind <= CLOSE; kind++) {
-        if (lists[kind].length === 0) continue;
-        for (const payload of kept[kind].splice(0)) deliver(kind, payload);
+        const payloads = kept[kind];
+        let count = 0; // a handler may take itself off
+        while (lists[kind].length > 0 && count < payloads.length) deliver(kind, payloads[count++]);
+        payloads.splice(0, count);
       }
     },
   };

@@ -64,6 +64,8 @@ func TestModuleThatBreaksOff(t *testing.T) {
 		{"event", "resolved connectSocket:ok", ``},
 		{"next", "resolved connectSocket:ok", `broken.family.onSocketOpen(() => {})`},
 		{"state", "resolved connectSocket:ok", `task.readyState`},
+		{"send", "resolved connectSocket:ok", `task.send({ data: 'x' })`},
+		{"down", "resolved connectSocket:ok", `task.close()`},
 		{"close", "resolved connectSocket:ok", `task.close()`},
 		{"newest", "resolved connectSocket:ok", `broken.family.closeSocket()`},
 		{"discard", "resolved connectSocket:ok", `broken.family.connectSocket({ url: echo(), protocols: ['a', 'a'], fail() {} })`},

@@ -66,8 +66,11 @@ export function outcome(callbacks, ok, errMsg) {
 }
 
 const sent = Object.freeze({ errMsg: 'sendSocketMessage:ok' });
-/** Shared by all sends without callbacks: a message costs no promise of its own. */
-const sentPromise = Object.freeze(Promise.resolve(sent));
+/**
+ * Shared by all sends without callbacks: a message costs no promise of its own. It is not frozen, since Node's async_hooks put
+ * a property on a promise.
+ */
+const sentPromise = Promise.resolve(sent);
 
 /**
  * Ends a send that succeeded.

@@ -134,8 +134,8 @@ export function createTasks(module, connections) {
 
   /** @param {number} kind */
   const onSocket = (kind) => (/** @type {Callback} */ handler) => connections.onGlobal(kind, handler);
-  /** @param {number} kind */
-  const offSocket = (kind) => (/** @type {Callback} */ handler) => connections.offGlobal(kind, handler);
+  /** @type {(kind: number) => (handler?: Callback) => void} */
+  const offSocket = (kind) => (handler) => connections.offGlobal(kind, handler);
 
   const family = {
     connectSocket,

@@ -177,8 +177,8 @@ func (h *host) carryOut(c *conn, d Decision) {
 	c.busy = true
 	h.act(c, d)
 	for n := 0; c.again || d.More; n++ {
-		if n > 1e6 {
-			h.t.Fatalf("task %d: decisions without end, now %+v", c.id, d)
+		if n > 100+10*len(c.all) {
+			h.t.Fatalf("task %d: no end of decisions for %d events, the last is %+v", c.id, len(c.all), d)
 		}
 		c.again = false
 		d = h.set.Next(c.id)

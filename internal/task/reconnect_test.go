@@ -213,10 +213,78 @@ func TestHeldWhileReconnecting(t *testing.T) {
 	if n := h.inUse(); n != 102 {
 		t.Errorf("%d slots in use, want 100 messages, an open and an error", n)
 	}
+	if n := h.set.tasks[0].heldCount; n != 102 {
+		t.Errorf("%d are counted as held", n)
+	}
 	h.close(c, 1000)
 	h.wsClose(c, false)
 	h.listenAll(c)
 	check(t, h)
+}
+
+// A server that sends more than may be held is not given another chance.
+func TestNoReconnectAfterShedding(t *testing.T) {
+	h := newHost(t, Limits{MaxHeldMessages: 1})
+	with := call()
+	with.Reconnect = &Reconnect{1, 1, 1, 1, 1}
+	c, err := h.connect(with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.wsOpen(c)
+	h.wsMessage(c, 1)
+	h.wsMessage(c, 1)
+	h.wsClose(c, false) // the close frame is lost
+	h.advance(10)
+	if !c.shed || c.dials > 0 || h.set.State(c.id) != Closed {
+		t.Errorf("shed %v, dialled %d times, state %d", c.shed, c.dials, h.set.State(c.id))
+	}
+	h.listenAll(c)
+	check(t, h)
+}
+
+// Only a connection that is open has lasted.
+func TestStableWhileItConnects(t *testing.T) {
+	h, c := reconnecting(t, defaults)
+	h.chance = func() int32 { return 0 }
+	for range 3 {
+		h.wsClose(c, false)
+		h.post(c, Stable, 0)
+		h.advance(math.MaxInt32)
+		h.post(c, Stable, 0)
+	}
+	if want := []int32{1000, 2000, 4000}; !slices.Equal(c.delays, want) {
+		t.Errorf("delays %v, want %v", c.delays, want)
+	}
+}
+
+// Each connection to the relay begins with the request.
+func TestReconnectAsksTheRelayAgain(t *testing.T) {
+	h := newHost(t, Limits{})
+	with := call()
+	with.Relayed = true
+	with.Reconnect = &Reconnect{3, 1, 1, 1, 1}
+	c, err := h.connect(with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.listenAll(c)
+	for n := range 3 {
+		c.asked = false
+		h.wsOpen(c)
+		if !c.asked || h.set.State(c.id) != Connecting {
+			t.Fatalf("attempt %d: asked %v, state %d", n, c.asked, h.set.State(c.id))
+		}
+		h.wsMessage(c, 1)
+		if h.set.State(c.id) != Opened {
+			t.Fatalf("attempt %d: state %d after the answer", n, h.set.State(c.id))
+		}
+		h.wsClose(c, false)
+		h.advance(10)
+	}
+	if len(c.answers) != 3 {
+		t.Errorf("%d answers", len(c.answers))
+	}
 }
 
 func TestReconnectIsRefused(t *testing.T) {

@@ -127,6 +127,9 @@ func TestTransitions(t *testing.T) {
 		{"closed by us", func(h *host, c *conn) { h.wsOpen(c); h.close(c, 1000); h.wsClose(c, true) }, Closed, []Kind{Open, Close}},
 		{"lost while closing", func(h *host, c *conn) { h.wsOpen(c); h.close(c, 1000); h.wsClose(c, false) }, Closed, []Kind{Open, Error, Close}},
 		{"abandoned", func(h *host, c *conn) { h.close(c, 1000); h.wsClose(c, false) }, Closed, []Kind{Close}},
+		{"a message before the open", func(h *host, c *conn) { h.post(c, Message, 1) }, Connecting, nil},
+		{"failed, then timeout", func(h *host, c *conn) { h.post(c, Error, 0); h.post(c, Failure, 0) }, Connecting, []Kind{Error}},
+		{"abandoned twice", func(h *host, c *conn) { h.close(c, 1000); h.close(c, 1000); h.wsClose(c, false) }, Closed, []Kind{Close}},
 		{"abandoned, then timeout", func(h *host, c *conn) { h.close(c, 1000); h.post(c, Failure, 0); h.wsClose(c, false) }, Closed, []Kind{Close}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -273,7 +276,7 @@ func TestClosedTaskLetsGoOfWhatItHeld(t *testing.T) {
 }
 
 func TestHoldingTooMuchIsTold(t *testing.T) {
-	for name, l := range map[string]Limits{"messages": {MaxHeldMessages: 3}, "bytes": {MaxHeldBytes: 35}} {
+	for name, l := range map[string]Limits{"messages": {MaxHeldMessages: 3}, "bytes": {MaxHeldBytes: 30}, "bytes that leave a rest": {MaxHeldBytes: 39}} {
 		t.Run(name, func(t *testing.T) {
 			h, c := connected(t, l)
 			h.wsOpen(c)
@@ -311,6 +314,32 @@ func TestHoldingTooMuchIsTold(t *testing.T) {
 			t.Errorf("%d bytes still counted", q.bytes)
 		}
 	})
+}
+
+// A queue that is never empty keeps no more memory than it needs twice.
+func TestQueueReusesItsMemory(t *testing.T) {
+	var q queue
+	for n := range int32(100_000) {
+		q.push(Event{Slot: n})
+		if n >= 10 {
+			if got := q.pop().Slot; got != n-10 {
+				t.Fatalf("popped %d, want %d", got, n-10)
+			}
+		}
+	}
+	if got := cap(q.events); got > 40 {
+		t.Errorf("room for %d events, to hold 11", got)
+	}
+}
+
+// Ids go on where those of the set before have ended.
+func TestIDsFollowTheLast(t *testing.T) {
+	set := NewSet(Limits{}, 41)
+	for _, want := range []int32{42, 43} {
+		if id, err := set.Connect(call()); id != want || err != nil {
+			t.Errorf("id %d, %v, want %d", id, err, want)
+		}
+	}
 }
 
 func TestBurstWhileBusyKeepsOrder(t *testing.T) {
@@ -402,6 +431,27 @@ func TestGlobalHandlersAreTheNewestTasks(t *testing.T) {
 	if len(h.byWhole) != 4 {
 		t.Errorf("the older task's held messages were not told: %d", len(h.byWhole))
 	}
+}
+
+// A task that is closing has given its slot back, and its last events still go
+// to the global handlers.
+func TestGlobalHandlersSeeTheClose(t *testing.T) {
+	h, c := connected(t, Limits{})
+	for k := Open; k < numHandled; k++ {
+		h.listenGlobally(k)
+	}
+	h.wsOpen(c)
+	h.close(c, 1000)
+	h.wsMessage(c, 1)
+	h.wsClose(c, true)
+	var seen []Kind
+	for _, p := range h.byWhole {
+		seen = append(seen, p.kind)
+	}
+	if !slices.Equal(seen, []Kind{Open, Close}) {
+		t.Errorf("seen %v", seen)
+	}
+	check(t, h)
 }
 
 func TestUnknownTask(t *testing.T) {

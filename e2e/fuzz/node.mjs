@@ -1,0 +1,79 @@
+/**
+ * Runs programs in Node, on the JavaScript half from its sources with the real Go half: many more in a second than in a
+ * page, which has the built package and an engine's own values.
+ */
+import { createBridge } from '../../internal/jsbridge/bridge.js';
+import { startGo } from '../../internal/jsbridge/testdata/gohalf.mjs';
+
+/** @import { Program } from './program.mjs' */
+
+const { told, exports } = await startGo();
+
+/** @type {Record<string, (event: any) => void>} */
+const listeners = {};
+/** @type {NodeJS.UnhandledRejectionListener} */
+const unhandled = (reason, promise) => listeners.unhandledrejection({ reason, promise, preventDefault() {} });
+
+// What a page has and Node lacks.
+Object.assign(globalThis, {
+  document: { baseURI: 'http://page.example/frame' },
+  addEventListener: (/** @type {string} */ type, /** @type {() => void} */ f) => {
+    listeners[type] = f;
+  },
+  reportError: (/** @type {unknown} */ error) => listeners.error({ error, preventDefault() {} }),
+  /** Node waits for what is posted on a channel of its own. */
+  MessageChannel: class {
+    port1 = { onmessage() {} };
+    port2 = { postMessage: () => setImmediate(() => this.port1.onmessage()) };
+  },
+  CloseEvent: class extends Event {
+    /** @param {string} type @param {object} init */
+    constructor(type, init) {
+      super(type);
+      Object.assign(this, init);
+    }
+  },
+});
+const { hostile } = await import('./values.mjs');
+delete hostile['document.all'];
+await import('./frame.mjs');
+
+/**
+ * Runs a program.
+ *
+ * @param {Program} program
+ * @returns {Promise<string[]>} what was wrong
+ */
+export async function replay(program) {
+  const settings = {};
+  const bridge = createBridge(settings);
+  const { connectSocket } = bridge.family;
+  Object.assign(globalThis, {
+    connectSocket: Object.assign(connectSocket, bridge.family, bridge.off, {
+      ...{ stats: bridge.stats, install: bridge.install, connectTask: bridge.connectTask },
+      ready: bridge.module.ready,
+      /** @param {import('../../web/connectsocket.js').LoadOption} option */
+      load({ wasm, ...limits }) {
+        Object.assign(settings, limits);
+        Promise.resolve(wasm).then(() => {
+          bridge.module.exports = exports;
+          bridge.start(.../** @type {[any, any, any, any, any, any]} */ (told));
+        });
+      },
+    }),
+  });
+  // A program's rejections are no failures of a test that runs it.
+  const others = process.rawListeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', unhandled);
+  try {
+    const { problems } = await /** @type {any} */ (globalThis).run(program);
+    return problems;
+  } finally {
+    process.removeAllListeners('unhandledRejection');
+    for (const other of others) process.on('unhandledRejection', /** @type {any} */ (other));
+  }
+}
+
+/** Arbitrary programs. */
+export const { programs } = await import('./program.mjs');
