@@ -22,7 +22,7 @@ export function createPresence() {
   function listen() {
     if (listens) return;
     listens = true;
-    addEventListener('online', () => isOffline() || callAll(online));
+    globalThis.addEventListener?.('online', () => isOffline() || callAll(online));
     globalThis.document?.addEventListener('visibilitychange', () => isHidden() || callAll(visible));
   }
 
