@@ -107,7 +107,7 @@ const paths = {
     `<script>globalThis.Go = 'theirs'; globalThis.fs = 'theirs'; globalThis.process = 'theirs'; globalThis.path = 'theirs'; globalThis.before = Object.keys(globalThis);</script>${classic}`,
   ),
   '/stock.html': page(
-    '<script src="wasm_exec.js"></script><script src="connectsocket.bridge.js"></script><script>const go = new Go(); WebAssembly.instantiateStreaming(fetch("connectsocket.wasm"), go.importObject).then(({ instance }) => go.run(instance));</script>',
+    '<script src="wasm_exec.js"></script><script src="connectsocket.bridge.js"></script><script>const go = new Go(); WebAssembly.instantiateStreaming(fetch("connectsocket.full.wasm"), go.importObject).then(({ instance }) => go.run(instance));</script>',
   ),
   '/wasm_exec.js': { body: readFileSync(join(goroot, 'lib/wasm/wasm_exec.js')) },
   '/frame.html': page('<iframe src="classic.html"></iframe>'),
