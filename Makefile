@@ -43,7 +43,7 @@ package: build ## pack web/ for npm as bin/connectsocket-VERSION.tgz, and print 
 	  echo "$$file sha384-$$(openssl dgst -sha384 -binary $$file | openssl base64 -A)"; done
 
 .PHONY: test
-test: tools check audit test-go test-js test-split test-wasm test-engines test-e2e ## install what is missing, then run every check and test
+test: tools check audit test-go test-js test-split test-wasm test-engines test-e2e test-poison ## install what is missing, then run every check and test
 
 .PHONY: check
 check: build bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
@@ -101,6 +101,14 @@ test-engines: tools ## the js/wasm tests in headless Firefox and WebKit
 test-e2e: tools build e2e/tools/node_modules ## the built package in headless Chromium, Firefox and WebKit
 	go build -o bin/ ./cmd/serve ./e2e/faults
 	node --test --test-concurrency=1 --test-reporter=spec e2e/*.test.mjs
+
+.PHONY: test-poison
+test-poison: tools build ## that the first part of the module reads nothing of the rest: the suites on a module whose rest is poisoned
+	go build -o bin/ ./cmd/serve ./e2e/faults
+	GOEXPERIMENT=$(WASM_GOEXPERIMENT) node web/split/poison.mjs bin/module web/split/hot.txt $(WASM_FLAGS) -ldflags="$(WASM_LDFLAGS)"
+	CONNECTSOCKET_DIST=$(CURDIR)/bin/module/poison node --test --test-concurrency=1 --test-reporter=spec \
+	  e2e/contract.test.mjs e2e/reconnect.test.mjs e2e/recovery.test.mjs e2e/fuzz.test.mjs
+	CONNECTSOCKET_DIST=$(CURDIR)/bin/module/control node --test --test-reporter=spec e2e/poison/control.mjs
 
 .PHONY: test-apps
 test-apps: tools build $(APPS:=/node_modules) $(FRAMEWORKS:%=e2e/apps/%/node_modules) ## real apps of each framework in their own tools, in Chromium

@@ -16,8 +16,8 @@ import { atExit, requireExecutable } from './processes.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The built package. */
-export const dist = join(root, 'web/dist');
+/** The built package, or what CONNECTSOCKET_DIST names in its place. */
+export const dist = process.env.CONNECTSOCKET_DIST ?? join(root, 'web/dist');
 
 /**
  * The hash of a file of the package as `make package` prints it.

@@ -16,18 +16,28 @@ export async function smallestBrotli(data) {
     { postfix: 2, direct: 0 },
     { postfix: 2, direct: 8 },
   ];
-  const results = await Promise.all(
-    ways.map(({ postfix, direct }) =>
-      compress(data, {
-        params: {
-          [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
-          [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
-          [constants.BROTLI_PARAM_SIZE_HINT]: data.length,
-          [constants.BROTLI_PARAM_NPOSTFIX]: postfix,
-          [constants.BROTLI_PARAM_NDIRECT]: direct,
-        },
-      }),
-    ),
-  );
+  const results = await Promise.all(ways.map((way) => brotli(data, way)));
   return results.reduce((best, result) => (result.length < best.length ? result : best));
 }
+
+/**
+ * The same in one way alone, in a third of the time.
+ * @param {Buffer} data
+ * @returns {Promise<Buffer>}
+ */
+export const quickBrotli = (data) => brotli(data, { postfix: 1, direct: 0 });
+
+/**
+ * @param {Buffer} data
+ * @param {{ postfix: number, direct: number }} way
+ */
+const brotli = (data, { postfix, direct }) =>
+  compress(data, {
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
+      [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
+      [constants.BROTLI_PARAM_SIZE_HINT]: data.length,
+      [constants.BROTLI_PARAM_NPOSTFIX]: postfix,
+      [constants.BROTLI_PARAM_NDIRECT]: direct,
+    },
+  });

@@ -4,8 +4,11 @@
  * @typedef {{ due: number, deadline: number | undefined, f: () => void }} Timer
  */
 
+// When the loader fetches the rest of the module, see web/rest.js.
+const REST = 2000;
+
 /**
- * Time that passes when it is told to. Timers of Go's runtime stay the browser's.
+ * Time that passes when it is told to. Timers of Go's runtime and of the loader stay the browser's.
  */
 export class Clock {
   now = 1_000_000;
@@ -21,7 +24,7 @@ export class Clock {
     Date.now = () => this.now;
     globalThis.setTimeout = /** @type {any} */ (
       (/** @type {() => void} */ f, /** @type {number | undefined} */ ms) => {
-        if (this.goes) return setTimeout(f, ms);
+        if (this.goes || ms === REST) return setTimeout(f, ms);
         const deadline = ms === undefined ? undefined : this.now + ms;
         this.timers.set(++this.#last, { due: Math.max(deadline ?? 0, this.now), deadline, f });
         return this.#last;

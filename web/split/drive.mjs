@@ -84,6 +84,7 @@ export async function drive(api, { connections }) {
   await refusedOptions(api);
   await refusedCalls(api);
   await reconnects(api);
+  await heartbeats(api);
   await relayed(api);
   for (let i = 0; i < 3; i++) await connection(api, i);
 }
@@ -293,6 +294,33 @@ async function reconnects({ connectSocket }) {
   DrivenWebSocket.newest().lost();
   await pause();
   always.close();
+  await pause();
+}
+
+/** Connections that ask whether the peer is there: it answers, it does not, and one that comes back after that. @param {any} api */
+async function heartbeats({ connectSocket }) {
+  const heartbeat = { interval: 5, message: 'ping', timeout: 5 };
+  for (const option of [{ heartbeat }, { heartbeat, reconnect: { retries: 1, minDelay: 1 } }]) {
+    const task = await connectSocket({ url, ...option });
+    const ws = DrivenWebSocket.newest();
+    ws.opened();
+    await pause(8);
+    ws.received('pong');
+    await pause(30);
+    const next = DrivenWebSocket.newest();
+    if (next.readyState === 0) next.opened();
+    task.close();
+    for (const each of [ws, next]) if (each.readyState !== 3) each.closed();
+    await pause();
+  }
+  const fresh = await connectSocket({
+    url,
+    reconnect: { minDelay: 1, option: async () => ({ url: 'ws://b.example/' }), whileHidden: true },
+  });
+  DrivenWebSocket.newest().lost();
+  await pause(20);
+  fresh.close();
+  DrivenWebSocket.newest().lost();
   await pause();
 }
 
