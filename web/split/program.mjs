@@ -65,7 +65,7 @@ export async function captureProgram(out, linker, flags, tags = 'capture') {
  *   names the file that the map goes to
  */
 export function buildLinker(out) {
-  const directory = join(out, 'linker');
+  const directory = join(out, '_linker');
   mkdirSync(directory, { recursive: true });
   const folder = join(goroot, 'src/cmd/link/internal/wasm');
   const original = join(folder, 'asm.go');
