@@ -21,8 +21,8 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: run
-run: build ## build, and serve the playground on http://127.0.0.1:8080 (ARGS='-addr HOST:PORT')
-	go run ./cmd/serve $(ARGS)
+run: build ## build, and serve the playground and /examples/ on http://127.0.0.1:8080 (ARGS='-addr HOST:PORT')
+	go run ./cmd/serve -examples examples $(ARGS)
 
 .PHONY: build
 build: node_modules ## write web/dist: scripts, types, module, playground
@@ -46,7 +46,7 @@ package: build ## pack web/ for npm as bin/connectsocket-VERSION.tgz, and print 
 test: tools check audit test-go test-js test-split test-wasm test-engines test-e2e test-poison ## install what is missing, then run every check and test
 
 .PHONY: check
-check: build bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
+check: build bin/staticcheck scripts/api/node_modules ## gofmt, vet, staticcheck, tsc, Biome, docs/api.md
 	test -z "$$(gofmt -l $(GO_FILES) | tee /dev/stderr)"
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet ./cmd/wasm $(WASM_PACKAGES)
@@ -56,6 +56,15 @@ check: build bin/staticcheck ## gofmt, vet, staticcheck, tsc, Biome
 	node_modules/.bin/tsc
 	node_modules/.bin/tsc -p types
 	node_modules/.bin/biome check --error-on-warnings .
+	node scripts/api/build.mjs --check
+
+.PHONY: api
+api: scripts/api/node_modules ## write docs/api.md from the type declarations
+	node scripts/api/build.mjs
+
+scripts/api/node_modules: scripts/api/package.json scripts/api/package-lock.json
+	cd scripts/api && npm ci --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 .PHONY: fmt
 fmt: node_modules ## format and tidy the sources: gofmt, Biome

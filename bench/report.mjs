@@ -114,15 +114,15 @@ function shortTable(rows) {
 }
 
 /**
- * Puts a text between the README's marks.
+ * Puts a text between the marks of docs/speed.md.
  *
  * @param {string} text
  */
 function show(text) {
-  const readme = join(root, 'README.md');
+  const page = join(root, 'docs/speed.md');
   const [begin, end] = ['<!-- make bench -->', '<!-- /make bench -->'];
-  const old = readFileSync(readme, 'utf8');
-  writeFileSync(readme, `${old.split(begin)[0]}${begin}\n\n${text}\n\n${end}${old.split(end)[1]}`);
+  const old = readFileSync(page, 'utf8');
+  writeFileSync(page, `${old.split(begin)[0]}${begin}\n\n${text}\n\n${end}${old.split(end)[1]}`);
 }
 
 /**

@@ -16,6 +16,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const trees = {
   '.': ['--audit-level=high'],
   bench: ['--audit-level=high'],
+  'scripts/api': ['--audit-level=high'],
   // What an app's build tools bring is its framework's to mend, and builds only what is in this repository.
   'examples/taro': ['--audit-level=critical', '--omit=dev'],
   'examples/mpx': ['--audit-level=critical', '--omit=dev'],

@@ -1,6 +1,6 @@
-// Serve is the development server: the built package and its playground at /, an echo server at /echo,
-// and at /relay a relay that leads there and nowhere else. It prints "listening on" and its URL on standard output once it accepts connections, and
-// stops on SIGINT or SIGTERM, closing its WebSockets with 1001; a second signal ends it at once.
+// Serve is the development server: the built package and its playground at /, the examples at /examples/, an echo server at
+// /echo, and at /relay a relay that leads there and nowhere else. It prints "listening on" and its URL on standard output once
+// it accepts connections, and stops on SIGINT or SIGTERM, closing its WebSockets with 1001; a second signal ends it at once.
 package main
 
 import (
@@ -26,24 +26,25 @@ import (
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "`host:port` to listen on; port 0 picks a free one")
 	dir := flag.String("dir", "web/dist", "`directory` to serve at /")
+	pages := flag.String("examples", "", "`directory` to serve at /examples/, with its hosts led to this server")
 	cert := flag.String("tls-cert", "", "certificate `file` (PEM), to serve https and wss")
 	key := flag.String("tls-key", "", "its private key `file` (PEM)")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	if err := serve(ctx, *addr, *dir, *cert, *key); err != nil {
+	if err := serve(ctx, *addr, *dir, *pages, *cert, *key); err != nil {
 		fmt.Fprintln(os.Stderr, "serve:", err)
 		os.Exit(1)
 	}
 }
 
 // serve listens until ctx ends and returns when every request and WebSocket has ended.
-func serve(ctx context.Context, addr, dir, cert, key string) error {
+func serve(ctx context.Context, addr, dir, pages, cert, key string) error {
 	if info, err := os.Stat(dir); err != nil {
 		return fmt.Errorf("find what to serve: %w", err)
 	} else if !info.IsDir() {
-		return fmt.Errorf("find what to serve: %s is no directory", dir)
+		return fmt.Errorf("find what to serve: %s is not a directory", dir)
 	}
 
 	listener, err := net.Listen("tcp", addr)
@@ -71,7 +72,12 @@ func serve(ctx context.Context, addr, dir, cert, key string) error {
 	}
 
 	mux := http.NewServeMux()
-	mux.Handle("GET /", files(os.DirFS(dir)))
+	dist := os.DirFS(dir)
+	built := files(dist)
+	mux.Handle("GET /", built)
+	if pages != "" {
+		mux.Handle("GET /examples/", examples(os.DirFS(pages), dist, built))
+	}
 	mux.Handle("GET /echo", echo.Handler())
 	mux.Handle("GET /relay", toEcho)
 

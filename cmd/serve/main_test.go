@@ -291,7 +291,7 @@ func TestCannotStart(t *testing.T) {
 		args []string
 	}{
 		{"no-such-dir", []string{"-addr", "127.0.0.1:0", "-dir", "no-such-dir"}},
-		{"no directory", []string{"-addr", "127.0.0.1:0", "-dir", filepath.Join(dir, "connectsocket.wasm")}},
+		{"not a directory", []string{"-addr", "127.0.0.1:0", "-dir", filepath.Join(dir, "connectsocket.wasm")}},
 		{taken.Addr().String(), []string{"-addr", taken.Addr().String(), "-dir", dir}},
 		{"TLS certificate", []string{"-addr", "127.0.0.1:0", "-dir", dir, "-tls-cert", "none.pem"}},
 		{"TLS certificate", []string{"-addr", "127.0.0.1:0", "-dir", dir, "-tls-key", "none.pem"}},
