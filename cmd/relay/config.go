@@ -53,7 +53,8 @@ func parse(args, environ []string, output io.Writer) (*options, error) {
 	fs.StringVar(&o.metrics, "metrics", "localhost:8081", "`address` to serve /metrics (Prometheus) at; empty for none")
 	fs.StringVar(&o.tlsCert, "tls-cert", "", "certificate chain, a PEM `file`; with -tls-key, serves wss; read again when it changes")
 	fs.StringVar(&o.tlsKey, "tls-key", "", "private key, a PEM `file`")
-	list("allow", "`upstreams` that pages may reach, comma-separated or repeated: host:port, host (the port of ws or wss),\n*.suffix; none by default. Only a host named in full may have a private address", texts(&o.Allow))
+	list("allow", "`upstreams` that pages may reach, comma-separated or repeated: host:port, host (the port of ws or wss),\n*.suffix, with wss:// before it for TLS only; none by default. Only a host named in full may have a private address", texts(&o.Allow))
+	fs.StringVar(&o.Upstreams, "upstreams", "", "more upstreams, each with origins, headers, TLS, a proxy and limits of its own, a JSON `file` (deploy/README.md);\nread again when it changes")
 	list("origin", "`origins` of the pages to serve, comma-separated or repeated: https://app.example, https://*.app.example,\nor * for any; none by default", texts(&o.Origins))
 	list("deny-header", "more request `headers` that pages may not set, comma-separated or repeated: X-Internal, X-Internal-*", texts(&o.DenyHeaders))
 	list("trusted-proxy", "`networks` of proxies whose X-Forwarded-For names the client, comma-separated or repeated: 10.0.0.0/8", func(s string) error {
@@ -160,10 +161,10 @@ func (o *options) warnings() []string {
 	for _, name := range o.unknown {
 		w = append(w, "no such setting: "+name)
 	}
-	if len(o.Allow) == 0 {
-		w = append(w, "no upstream is allowed (-allow), so no page can be served")
+	if len(o.Allow) == 0 && o.Upstreams == "" {
+		w = append(w, "no upstream is allowed (-allow, -upstreams), so no page can be served")
 	}
-	if len(o.Origins) == 0 {
+	if len(o.Origins) == 0 && o.Upstreams == "" {
 		w = append(w, "no origin is allowed (-origin), so no page can be served")
 	}
 	for _, p := range o.TrustedProxies {

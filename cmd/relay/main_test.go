@@ -78,6 +78,10 @@ func TestDefaults(t *testing.T) {
 func TestCheck(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := certificate(t, dir, 1, time.Now().Add(-time.Minute))
+	upstreams := filepath.Join(dir, "upstreams.json")
+	if err := os.WriteFile(upstreams, []byte("{\n\"a.example\": {\"orgins\": []}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	good := "-check -allow a.example -origin https://a.example"
 	for args, want := range map[string]string{
 		good:                                             "",
@@ -88,6 +92,7 @@ func TestCheck(t *testing.T) {
 		good + " -max-conns-per-addr 100000":             "above -max-conns",
 		good + " -tls-cert " + cert + " -tls-key " + key: "expired",
 		good + " -tls-cert /none -tls-key /none":         "!loading the certificate",
+		good + " -upstreams " + upstreams:                `!line 2: "a.example": "orgins": unknown`,
 		good + " -allow *x":                              "!*x",
 		good + " -origin https://*app.example":           "!https://*app.example",
 		good + " -deny-header a:b":                       "!a:b",

@@ -51,16 +51,22 @@ func (r *Relay) connect(w http.ResponseWriter, req *http.Request, addr netip.Pre
 
 	offer, f := r.readOffer(page)
 	if f == nil {
-		f = r.policy.offer(offer)
+		f = r.policy.Load().offer(offer, req.Header.Get("Origin"))
 		log = log.With("upstream", offer.target())
+	}
+	if f == nil {
+		f = r.enter(offer.rule)
 	}
 	var up *upstream
 	if f == nil {
 		ctx, cancel := context.WithTimeout(r.ctx, min(offer.timeout, r.cfg.DialTimeout))
 		stop := page.watch(cancel)
-		up, f = r.dial(ctx, offer, req.Header)
+		up, f = r.dial(ctx, offer, upstreamHeader(req.Header, offer))
 		stop()
 		cancel()
+		if f != nil {
+			r.exit(offer.rule)
+		}
 	}
 	if f != nil {
 		log.Info("handshake failed", "outcome", f.outcome, "reason", f.reason, "status", f.status)
@@ -75,10 +81,11 @@ func (r *Relay) connect(w http.ResponseWriter, req *http.Request, addr netip.Pre
 	})); err != nil {
 		page.conn.Close()
 		up.lease.Conn.Close()
+		r.exit(offer.rule)
 		return &failure{outcome: "page_gone"}
 	}
 	log.Info("open", "status", http.StatusSwitchingProtocols, "cost_ms", up.profile.Cost)
-	p := &pair{relay: r, addr: addr, log: log, began: time.Now()}
+	p := &pair{relay: r, addr: addr, rule: offer.rule, log: log, began: time.Now()}
 	p.start(page, up)
 	return nil
 }

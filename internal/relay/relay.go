@@ -16,7 +16,7 @@
 //
 // A close by the relay itself carries one of these codes (RFC 6455 section 7.4.1), with a reason:
 //
-//	1001  the relay is shutting down
+//	1001  the relay is shutting down; a connection has reached its upstream's idle or total time
 //	1002  a peer broke the protocol
 //	1003  the first message is not text
 //	1007  the first message is not the JSON object above; a compressed message cannot be expanded
@@ -52,8 +52,25 @@ const maxOffer = 64 << 10
 // Config is what an operator decides. The zero value of a limit is its default; the zero value of a list allows nothing.
 type Config struct {
 	// Allow lists the upstreams that pages may reach: "host:port", "host" (the scheme's own port) or "*.suffix", with a
-	// port or without. Only a host listed by its full name may have an address that is not public.
+	// port or without, after "wss://" if they may not be reached by ws. Only a host listed by its full name may have an address that is not public.
 	Allow []string
+	// Upstreams names a file of more upstreams, JSON: an object from upstreams, as in Allow, to what is said of each:
+	//
+	//	origins     list of the pages that may reach it, as in Origins; default those
+	//	header      object of headers that the relay sets; ${NAME} in a value stands for that environment variable
+	//	cookies     true: the cookies that the page's browser sends to the relay are passed on
+	//	ca          PEM file of the authorities to trust instead of the system's
+	//	cert, key   PEM files of the relay's certificate for this upstream
+	//	proxy       URL of a forward proxy: http or https, which serve wss only, or socks5; ${NAME} as above
+	//	maxConns    connections held at once
+	//	handshakes  handshakes per second, with bursts of as many
+	//	idle        the longest time without a message, as "10m"
+	//	lifetime    the longest time from the handshake to the end
+	//
+	// Names of files are relative to the file. An entry comes before the same upstream in Allow, a full name before a suffix,
+	// and a longer suffix before a shorter. The file is read again when it, or one that it names, has changed; connections
+	// keep what held at their handshake. One that is wrong is logged and leaves the old one in force.
+	Upstreams string
 	// Origins lists the pages that may use the relay: "https://app.example", "https://*.app.example", or "*" for any.
 	Origins []string
 	// DenyHeaders lists request headers that pages may not set, beside those that belong to the connection or to proxies: a
@@ -123,7 +140,7 @@ func orDefault[T int | int64 | float64 | time.Duration](v *T, def T) (negative b
 // concurrently. It holds goroutines only while it holds connections; Drain ends them.
 type Relay struct {
 	cfg     Config
-	policy  policy
+	policy  atomic.Pointer[policy]
 	rate    *rate.Limiter
 	metrics *metrics
 
@@ -132,6 +149,8 @@ type Relay struct {
 
 	started time.Time
 	now     atomic.Int64 // a coarse clock, in nanoseconds since started; kept by sweep, so that no chunk pays for a timer
+
+	upstreams upstreamsWatch
 
 	refusals *rate.Limiter // of refused pages, those that are logged
 	starved  atomic.Int64  // when descriptors last ran out, as now; 0 before
@@ -151,13 +170,8 @@ func New(cfg Config) (*Relay, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	policy, err := newPolicy(cfg.Allow, cfg.Origins, cfg.DenyHeaders)
-	if err != nil {
-		return nil, err
-	}
 	r := &Relay{
 		cfg:     cfg,
-		policy:  policy,
 		rate:    rate.NewLimiter(rate.Limit(cfg.HandshakeRate), max(1, int(cfg.HandshakeRate))),
 		metrics: newMetrics(),
 		clients: map[netip.Prefix]*client{},
@@ -165,6 +179,10 @@ func New(cfg Config) (*Relay, error) {
 		started: time.Now(),
 
 		refusals: rate.NewLimiter(50, 50),
+	}
+	r.upstreams.file.name = cfg.Upstreams
+	if err := r.loadUpstreams(); err != nil {
+		return nil, err
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r, nil
@@ -174,6 +192,7 @@ func New(cfg Config) (*Relay, error) {
 // without it, and without the http.Server that called it.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	began := time.Now()
+	r.followUpstreams()
 	addr := r.clientAddr(req)
 	outcome := "open"
 	if f := r.admit(req, addr); f != nil {
@@ -205,7 +224,7 @@ func (r *Relay) admit(req *http.Request, addr netip.Prefix) *failure {
 	}) {
 		return &failure{outcome: "upgrade", status: http.StatusBadRequest, reason: "expected a WebSocket handshake offering the subprotocol " + Subprotocol}
 	}
-	if origins := req.Header.Values("Origin"); len(origins) != 1 || !r.policy.origin(origins[0]) {
+	if origins := req.Header.Values("Origin"); len(origins) != 1 || !r.policy.Load().served.has(origins[0]) {
 		return &failure{outcome: "origin", status: http.StatusForbidden, reason: "this page's origin may not use the relay"}
 	}
 	r.mu.Lock()
