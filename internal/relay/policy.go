@@ -250,7 +250,7 @@ func checkField(f field, denied []string) string {
 	return ""
 }
 
-// requestHeader is what goes upstream: the page's own Origin and User-Agent, and its offer's fields but Referer, which
+// requestHeader is the page's part of what goes upstream: its own Origin and User-Agent, and its offer's fields but Referer, which
 // the API does without.
 func requestHeader(page http.Header, fields []field) http.Header {
 	h := http.Header{}
@@ -265,16 +265,6 @@ func requestHeader(page http.Header, fields []field) http.Header {
 	if _, set := h["User-Agent"]; !set {
 		h.Set("User-Agent", page.Get("User-Agent"))
 	}
-	return h
-}
-
-// upstreamHeader is requestHeader with what the upstream's rule adds.
-func upstreamHeader(page http.Header, o *offer) http.Header {
-	h := requestHeader(page, o.header)
-	if cookies, set := page["Cookie"]; o.rule.cookies && set && h.Get("Cookie") == "" {
-		h["Cookie"] = cookies
-	}
-	override(h, o.rule.header)
 	return h
 }
 

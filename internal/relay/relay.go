@@ -27,6 +27,7 @@ package relay
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -78,6 +79,16 @@ type Config struct {
 	DenyHeaders []string
 	// TrustedProxies are the peers whose X-Forwarded-For names the client.
 	TrustedProxies []netip.Prefix
+	// Authorize is the URL of the operator's own endpoint, which is asked about each page before its upstream is connected: a
+	// GET with the page's Cookie, Authorization, Origin and User-Agent, its address as X-Forwarded-For, the connection's id as
+	// X-Request-Id and the upstream, without the query, as X-Upstream. 2xx lets it pass, and its headers named Upstream-… are
+	// added for the upstream, without that prefix; 401 and 403 refuse it, with the first line of a text/plain body as the
+	// reason; anything else refuses it too. Empty: nobody is asked.
+	Authorize string
+	// NoForwarded, NoRequestID and NoTrace keep from upstreams the page's address and scheme (X-Forwarded-For, -Proto), the
+	// connection's id (X-Request-Id), and the trace that the page's handshake belongs to (traceparent and tracestate, W3C
+	// Trace Context).
+	NoForwarded, NoRequestID, NoTrace bool
 	// NoCompression has upstreams connected without compression, whatever pages ask for.
 	NoCompression bool
 
@@ -86,6 +97,8 @@ type Config struct {
 	HandshakeRate        float64 // handshakes per second, with bursts of as many; default 200
 	HandshakeRatePerAddr float64 // handshakes per second of one address, with bursts of MaxConnsPerAddr; default 50
 	MaxMessage           int64   // bytes of one message; default 64 MiB
+
+	AuthorizeTimeout time.Duration // for the answer of Authorize; default 5 s
 
 	OfferTimeout time.Duration // for the first message; default 10 s
 	DialTimeout  time.Duration // the most a page may ask for; default 60 s
@@ -110,11 +123,12 @@ func (c *Config) setDefaults() error {
 	limit("HandshakeRate", orDefault(&c.HandshakeRate, 200) || !(c.HandshakeRate <= maxRate))
 	limit("HandshakeRatePerAddr", orDefault(&c.HandshakeRatePerAddr, 50) || !(c.HandshakeRatePerAddr <= maxRate))
 	limit("MaxMessage", orDefault(&c.MaxMessage, 64<<20))
+	limit("AuthorizeTimeout", orDefault(&c.AuthorizeTimeout, 5*time.Second))
 	limit("OfferTimeout", orDefault(&c.OfferTimeout, 10*time.Second))
 	limit("DialTimeout", orDefault(&c.DialTimeout, time.Minute))
 	limit("WriteStall", orDefault(&c.WriteStall, time.Minute))
 	limit("PingInterval", orDefault(&c.PingInterval, 25*time.Second))
-	for _, d := range []time.Duration{c.OfferTimeout, c.DialTimeout, c.WriteStall, c.PingInterval} {
+	for _, d := range []time.Duration{c.AuthorizeTimeout, c.OfferTimeout, c.DialTimeout, c.WriteStall, c.PingInterval} {
 		if d < time.Millisecond && err == nil {
 			err = fmt.Errorf("a time limit of %v is too short to be kept", d)
 		}
@@ -150,7 +164,8 @@ type Relay struct {
 	started time.Time
 	now     atomic.Int64 // a coarse clock, in nanoseconds since started; kept by sweep, so that no chunk pays for a timer
 
-	upstreams upstreamsWatch
+	upstreams  upstreamsWatch
+	authorizer *authorizer // nil: nobody is asked
 
 	refusals *rate.Limiter // of refused pages, those that are logged
 	starved  atomic.Int64  // when descriptors last ran out, as now; 0 before
@@ -180,6 +195,12 @@ func New(cfg Config) (*Relay, error) {
 
 		refusals: rate.NewLimiter(50, 50),
 	}
+	if cfg.Authorize != "" {
+		var err error
+		if r.authorizer, err = newAuthorizer(cfg.Authorize, cfg.AuthorizeTimeout); err != nil {
+			return nil, err
+		}
+	}
 	r.upstreams.file.name = cfg.Upstreams
 	if err := r.loadUpstreams(); err != nil {
 		return nil, err
@@ -193,13 +214,14 @@ func New(cfg Config) (*Relay, error) {
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	began := time.Now()
 	r.followUpstreams()
-	addr := r.clientAddr(req)
+	addr, id := r.clientAddr(req), rand.Text()
 	outcome := "open"
 	if f := r.admit(req, addr); f != nil {
 		outcome = f.outcome
+		w.Header().Set(requestID, id)
 		r.turnAway(w, f)
-		r.logRefusal(req, addr, outcome)
-	} else if f := r.connect(w, req, addr); f != nil {
+		r.logRefusal(req, addr, id, outcome)
+	} else if f := r.connect(w, req, addr, id); f != nil {
 		outcome = f.outcome
 		r.leave(addr)
 	}
@@ -265,6 +287,9 @@ const drainWait = time.Second
 // none is held, or two seconds after ctx has ended: nil if all ended by themselves, else an error that counts those it
 // closed and those that would not end. Call it once.
 func (r *Relay) Drain(ctx context.Context) error {
+	if r.authorizer != nil {
+		defer r.authorizer.client.CloseIdleConnections()
+	}
 	r.mu.Lock()
 	r.draining = make(chan struct{})
 	if r.held == 0 {
