@@ -30,7 +30,7 @@ type options struct {
 // -max-conns is RELAY_MAX_CONNS. It writes the help to output.
 func parse(args, environ []string, output io.Writer) (*options, error) {
 	o := &options{}
-	compression := true
+	compression, forwarded, requestID, trace := true, true, true, true
 	fs := flag.NewFlagSet("relay", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // main reports errors, once
 	list := func(name, usage string, add func(string) error) {
@@ -53,7 +53,8 @@ func parse(args, environ []string, output io.Writer) (*options, error) {
 	fs.StringVar(&o.metrics, "metrics", "localhost:8081", "`address` to serve /metrics (Prometheus) at; empty for none")
 	fs.StringVar(&o.tlsCert, "tls-cert", "", "certificate chain, a PEM `file`; with -tls-key, serves wss; read again when it changes")
 	fs.StringVar(&o.tlsKey, "tls-key", "", "private key, a PEM `file`")
-	list("allow", "`upstreams` that pages may reach, comma-separated or repeated: host:port, host (the port of ws or wss),\n*.suffix; none by default. Only a host named in full may have a private address", texts(&o.Allow))
+	list("allow", "`upstreams` that pages may reach, comma-separated or repeated: host:port, host (the port of ws or wss),\n*.suffix, with wss:// before it for TLS only; none by default. Only a host named in full may have a private address", texts(&o.Allow))
+	fs.StringVar(&o.Upstreams, "upstreams", "", "more upstreams, each with origins, headers, TLS, a proxy and limits of its own, a JSON `file` (deploy/README.md);\nread again when it changes")
 	list("origin", "`origins` of the pages to serve, comma-separated or repeated: https://app.example, https://*.app.example,\nor * for any; none by default", texts(&o.Origins))
 	list("deny-header", "more request `headers` that pages may not set, comma-separated or repeated: X-Internal, X-Internal-*", texts(&o.DenyHeaders))
 	list("trusted-proxy", "`networks` of proxies whose X-Forwarded-For names the client, comma-separated or repeated: 10.0.0.0/8", func(s string) error {
@@ -67,6 +68,11 @@ func parse(args, environ []string, output io.Writer) (*options, error) {
 	fs.Float64Var(&o.HandshakeRatePerAddr, "handshakes-per-addr", 50, "handshakes per second of one IPv4 address or IPv6 /64, with bursts of -max-conns-per-addr")
 	fs.Int64Var(&o.MaxMessage, "max-message", 64<<20, "`bytes` of the largest message")
 	fs.BoolVar(&compression, "compression", true, "let pages have the connection to their upstream compressed (perMessageDeflate)")
+	fs.StringVar(&o.Authorize, "authorize", "", "`URL` of your endpoint that is asked whether a page may have its upstream (deploy/README.md)")
+	fs.DurationVar(&o.AuthorizeTimeout, "authorize-timeout", 5*time.Second, "how long that endpoint may take")
+	fs.BoolVar(&forwarded, "forwarded", true, "tell upstreams the page's address and scheme: X-Forwarded-For, X-Forwarded-Proto")
+	fs.BoolVar(&requestID, "request-id", true, "tell upstreams the connection's id, which log and page have too: X-Request-Id")
+	fs.BoolVar(&trace, "trace", true, "pass on to upstreams the traceparent and tracestate that come with a page's handshake")
 	fs.DurationVar(&o.DialTimeout, "dial-timeout", time.Minute, "the most a page may ask for as timeout of its upstream")
 	fs.DurationVar(&o.WriteStall, "write-stall", time.Minute, "how long a peer may take nothing of what is sent to it")
 	fs.DurationVar(&o.PingInterval, "ping", 25*time.Second, "silence before a peer is pinged, and again before it is given up; proxies often cut after 60s")
@@ -109,7 +115,7 @@ func parse(args, environ []string, output io.Writer) (*options, error) {
 			}
 		}
 	}
-	o.NoCompression = !compression
+	o.NoCompression, o.NoForwarded, o.NoRequestID, o.NoTrace = !compression, !forwarded, !requestID, !trace
 	return o, o.validate()
 }
 
@@ -133,7 +139,7 @@ func (o *options) validate() error {
 		d     time.Duration
 		least time.Duration
 	}{
-		{"-dial-timeout", o.DialTimeout, 100 * time.Millisecond}, {"-write-stall", o.WriteStall, time.Second}, {"-ping", o.PingInterval, time.Second},
+		{"-authorize-timeout", o.AuthorizeTimeout, 100 * time.Millisecond}, {"-dial-timeout", o.DialTimeout, 100 * time.Millisecond}, {"-write-stall", o.WriteStall, time.Second}, {"-ping", o.PingInterval, time.Second},
 		{"-drain-delay", o.drainDelay, 0}, {"-drain", o.drain, 0},
 	} {
 		if limit.d < limit.least || limit.d > longest {
@@ -160,10 +166,10 @@ func (o *options) warnings() []string {
 	for _, name := range o.unknown {
 		w = append(w, "no such setting: "+name)
 	}
-	if len(o.Allow) == 0 {
-		w = append(w, "no upstream is allowed (-allow), so no page can be served")
+	if len(o.Allow) == 0 && o.Upstreams == "" {
+		w = append(w, "no upstream is allowed (-allow, -upstreams), so no page can be served")
 	}
-	if len(o.Origins) == 0 {
+	if len(o.Origins) == 0 && o.Upstreams == "" {
 		w = append(w, "no origin is allowed (-origin), so no page can be served")
 	}
 	for _, p := range o.TrustedProxies {

@@ -24,14 +24,14 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	environ := []string{"RELAY_MAX_CONNS=5", "RELAY_ALLOW=a:1, *.b,", "RELAY_PING=3s", "RELAY_LISTEN=:9", "RELAY_COMPRESSION=false", "HOME=x",
+	environ := []string{"RELAY_MAX_CONNS=5", "RELAY_ALLOW=a:1, *.b,", "RELAY_PING=3s", "RELAY_LISTEN=:9", "RELAY_COMPRESSION=false", "RELAY_FORWARDED=false", "HOME=x",
 		"RELAY_MAX_CONN=5", "RELAY_ping=1s", "RELAY_PORT_8080_TCP=tcp://10.0.0.1:8080", "RELAY_SERVICE_HOST=10.0.0.1"}
 	o, err := parse([]string{"-listen", ":1", "-origin", "https://a,https://b", "-origin", "https://c", "-trusted-proxy", "10.0.0.0/8,::1/128"}, environ, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if o.listen != ":1" || o.MaxConns != 5 || strings.Join(o.Allow, " ") != "a:1 *.b" || strings.Join(o.Origins, " ") != "https://a https://b https://c" ||
-		o.PingInterval != 3*time.Second || len(o.TrustedProxies) != 2 || o.MaxMessage != 64<<20 || !o.NoCompression {
+		o.PingInterval != 3*time.Second || len(o.TrustedProxies) != 2 || o.MaxMessage != 64<<20 || !o.NoCompression || !o.NoForwarded || o.NoRequestID {
 		t.Errorf("%+v", o)
 	}
 	if got := strings.Join(o.unknown, " "); got != "RELAY_MAX_CONN RELAY_ping" {
@@ -78,6 +78,10 @@ func TestDefaults(t *testing.T) {
 func TestCheck(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := certificate(t, dir, 1, time.Now().Add(-time.Minute))
+	upstreams := filepath.Join(dir, "upstreams.json")
+	if err := os.WriteFile(upstreams, []byte("{\n\"a.example\": {\"orgins\": []}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	good := "-check -allow a.example -origin https://a.example"
 	for args, want := range map[string]string{
 		good:                                             "",
@@ -88,6 +92,8 @@ func TestCheck(t *testing.T) {
 		good + " -max-conns-per-addr 100000":             "above -max-conns",
 		good + " -tls-cert " + cert + " -tls-key " + key: "expired",
 		good + " -tls-cert /none -tls-key /none":         "!loading the certificate",
+		good + " -upstreams " + upstreams:                `!line 2: "a.example": "orgins": unknown`,
+		good + " -authorize localhost:9000":              "!not an http",
 		good + " -allow *x":                              "!*x",
 		good + " -origin https://*app.example":           "!https://*app.example",
 		good + " -deny-header a:b":                       "!a:b",

@@ -44,8 +44,11 @@ func (r *Relay) client(addr netip.Prefix) *client {
 	return c
 }
 
-// clientAddr is what the limits per address count: the peer's, or the one that trusted proxies forward.
-func (r *Relay) clientAddr(req *http.Request) netip.Prefix {
+// clientAddr is what the limits per address count.
+func (r *Relay) clientAddr(req *http.Request) netip.Prefix { return network(r.pageAddr(req)) }
+
+// pageAddr is the peer's address, or the one that trusted proxies forward.
+func (r *Relay) pageAddr(req *http.Request) netip.Addr {
 	addr := peerAddr(req.RemoteAddr)
 	hops := strings.Split(strings.Join(req.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && r.trusted(addr); i-- {
@@ -55,7 +58,18 @@ func (r *Relay) clientAddr(req *http.Request) netip.Prefix {
 		}
 		addr = hop
 	}
-	return network(addr)
+	return addr
+}
+
+// pageProto is the scheme, http or https, by which a page reached the relay, or the trusted proxies before it.
+func (r *Relay) pageProto(req *http.Request) string {
+	if req.TLS != nil {
+		return "https"
+	}
+	if proto := req.Header.Get("X-Forwarded-Proto"); (proto == "https" || proto == "http") && r.trusted(peerAddr(req.RemoteAddr)) {
+		return proto
+	}
+	return "http"
 }
 
 func (r *Relay) trusted(addr netip.Addr) bool {
@@ -91,7 +105,7 @@ func network(addr netip.Addr) netip.Prefix {
 }
 
 // logRefusal logs that a page was refused, unless that would flood the log.
-func (r *Relay) logRefusal(req *http.Request, addr netip.Prefix, outcome string) {
+func (r *Relay) logRefusal(req *http.Request, addr netip.Prefix, id, outcome string) {
 	r.mu.Lock()
 	c := r.client(addr)
 	if time.Since(c.refused) < refusalPause || !r.refusals.Allow() {
@@ -102,7 +116,7 @@ func (r *Relay) logRefusal(req *http.Request, addr netip.Prefix, outcome string)
 	unlogged := c.unlogged
 	c.refused, c.unlogged = time.Now(), 0
 	r.mu.Unlock()
-	r.cfg.Logger.Info("page refused", "outcome", outcome, "client", addr.Addr(), "origin", logged(req.Header.Get("Origin")), "unlogged", unlogged)
+	r.cfg.Logger.Info("page refused", "id", id, "outcome", outcome, "client", addr.Addr(), "origin", logged(req.Header.Get("Origin")), "unlogged", unlogged)
 }
 
 // Guard has the relay limit the connections that s holds before their upgrade, in all and for each address but those of

@@ -67,10 +67,10 @@ func TestUnlogged(t *testing.T) {
 	addr := netip.MustParsePrefix("192.0.2.1/32")
 	req := httptest.NewRequest("GET", "/", nil)
 	for range 5 {
-		r.logRefusal(req, addr, "origin")
+		r.logRefusal(req, addr, "id", "origin")
 	}
 	r.client(addr).refused = time.Now().Add(-2 * refusalPause)
-	r.logRefusal(req, addr, "origin")
+	r.logRefusal(req, addr, "id", "origin")
 	if s := logs.String(); strings.Count(s, "page refused") != 2 || !strings.Contains(s, "unlogged=4") {
 		t.Errorf("logged: %s", s)
 	}

@@ -86,10 +86,13 @@ func (s *stopwatch) profile() *profile {
 	}
 }
 
-// dial connects to the upstream of an offer that the policy has passed, until ctx ends.
-func (r *Relay) dial(ctx context.Context, o *offer, page http.Header) (*upstream, *failure) {
+// proxyOp is what http.Transport calls the way to and through a forward proxy in its errors.
+const proxyOp = "proxyconnect"
+
+// dial connects to the upstream of an offer that the policy has passed, with this header, until ctx ends.
+func (r *Relay) dial(ctx context.Context, o *offer, header http.Header) (*upstream, *failure) {
 	dialer := net.Dialer{Resolver: r.cfg.Resolver}
-	if _, byName := r.policy.upstream(o.parsed); !byName {
+	if o.rule.suffix && o.rule.proxy == nil {
 		// At the connect, where no name can change its mind any more.
 		dialer.Control = func(_, address string, _ syscall.RawConn) error { return checkAddress(address) }
 	}
@@ -98,6 +101,18 @@ func (r *Relay) dial(ctx context.Context, o *offer, page http.Header) (*upstream
 	rt.DisableKeepAlives = true
 	rt.MaxResponseHeaderBytes = 64 << 10
 	rt.TLSClientConfig = r.cfg.TLS.Clone()
+	if o.rule.tls != nil {
+		rt.TLSClientConfig = o.rule.tls.Clone()
+	}
+	if o.rule.proxy != nil {
+		rt.Proxy = http.ProxyURL(o.rule.proxy)
+		rt.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+			if resp.StatusCode != http.StatusOK {
+				return &net.OpError{Op: proxyOp, Net: "tcp", Err: errors.New(resp.Status)}
+			}
+			return nil
+		}
+	}
 	rt.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, address)
 		if tcp, ok := conn.(*net.TCPConn); ok && o.noDelay != nil {
@@ -110,7 +125,7 @@ func (r *Relay) dial(ctx context.Context, o *offer, page http.Header) (*upstream
 			Transport:     &rt,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		HTTPHeader:   requestHeader(page, o.header),
+		HTTPHeader:   header,
 		Subprotocols: o.protocols,
 	}
 	if o.deflate && !r.cfg.NoCompression {
@@ -173,6 +188,8 @@ func explain(ctx context.Context, o *offer, resp *http.Response, err error) *fai
 		return about("policy", "an address that is not public", "upstream %q has an address that is not public", host)
 	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
 		return &failure{outcome: "timeout", reason: "timeout"}
+	case errors.As(err, &alert) && alert.Op == proxyOp:
+		return &failure{outcome: "proxy", reason: "the relay's forward proxy gave no connection to the upstream"}
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return about("dns", "no such name", "upstream %q does not exist (DNS)", host)
 	case errors.As(err, &dns):

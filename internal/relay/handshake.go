@@ -37,7 +37,7 @@ func (f *failure) say() string {
 var shuttingDown = &failure{outcome: "draining", code: websocket.StatusGoingAway, reason: "the relay is shutting down"}
 
 // connect upgrades the page, reads its offer, dials and answers. If it returns nil the connection goes on as a pair.
-func (r *Relay) connect(w http.ResponseWriter, req *http.Request, addr netip.Prefix) *failure {
+func (r *Relay) connect(w http.ResponseWriter, req *http.Request, addr netip.Prefix, id string) *failure {
 	page := &takeover{}
 	handle, err := websocket.Accept(page.wrap(w), req, &websocket.AcceptOptions{
 		Subprotocols:       []string{Subprotocol},
@@ -47,40 +47,95 @@ func (r *Relay) connect(w http.ResponseWriter, req *http.Request, addr netip.Pre
 		return &failure{outcome: "upgrade"}
 	}
 	page.lease.release(handle)
-	log := r.cfg.Logger.With("client", addr.Addr(), "origin", logged(req.Header.Get("Origin")))
+	log := r.cfg.Logger.With("id", id, "client", addr.Addr(), "origin", logged(req.Header.Get("Origin")))
 
 	offer, f := r.readOffer(page)
 	if f == nil {
-		f = r.policy.offer(offer)
+		f = r.policy.Load().offer(offer, req.Header.Get("Origin"))
 		log = log.With("upstream", offer.target())
+	}
+	if f == nil {
+		f = r.enter(offer.rule)
 	}
 	var up *upstream
 	if f == nil {
 		ctx, cancel := context.WithTimeout(r.ctx, min(offer.timeout, r.cfg.DialTimeout))
 		stop := page.watch(cancel)
-		up, f = r.dial(ctx, offer, req.Header)
+		header := r.upstreamHeader(req, offer, id)
+		if r.authorizer != nil {
+			f = r.authorize(ctx, req, offer, id, header)
+		}
+		if f == nil {
+			up, f = r.dial(ctx, offer, header)
+		}
 		stop()
 		cancel()
+		if f != nil {
+			r.exit(offer.rule)
+		}
 	}
 	if f != nil {
 		log.Info("handshake failed", "outcome", f.outcome, "reason", f.reason, "status", f.status)
-		r.refuse(page, f)
+		r.refuse(page, f, id)
 		return f
 	}
 	if err := page.write(answerFrame(answer{
 		Open:     true,
 		Protocol: up.header.Get("Sec-WebSocket-Protocol"),
-		Header:   flatten(up.header),
+		Header:   identified(up.header, id),
 		Profile:  up.profile,
 	})); err != nil {
 		page.conn.Close()
 		up.lease.Conn.Close()
+		r.exit(offer.rule)
 		return &failure{outcome: "page_gone"}
 	}
 	log.Info("open", "status", http.StatusSwitchingProtocols, "cost_ms", up.profile.Cost)
-	p := &pair{relay: r, addr: addr, log: log, began: time.Now()}
+	p := &pair{relay: r, addr: addr, rule: offer.rule, log: log, began: time.Now()}
 	p.start(page, up)
 	return nil
+}
+
+// authorize asks the operator's endpoint about the page, and adds to header what it says.
+func (r *Relay) authorize(ctx context.Context, req *http.Request, o *offer, id string, header http.Header) *failure {
+	add, f := r.authorizer.ask(ctx, req, o, r.pageAddr(req), id)
+	switch {
+	case f != nil && r.ctx.Err() != nil:
+		return shuttingDown
+	case f != nil && errors.Is(ctx.Err(), context.Canceled):
+		return &failure{outcome: "page_gone", reason: "the page went away"}
+	case f == nil:
+		override(header, add)
+	}
+	return f
+}
+
+// upstreamHeader is what goes upstream: the page's part, then what the relay and the upstream's rule add.
+func (r *Relay) upstreamHeader(req *http.Request, o *offer, id string) http.Header {
+	h := requestHeader(req.Header, o.header)
+	inherit := func(name string) {
+		if values := req.Header.Values(name); len(values) > 0 && h.Get(name) == "" {
+			h[name] = values
+		}
+	}
+	if o.rule.cookies {
+		inherit("Cookie")
+	}
+	if !r.cfg.NoTrace {
+		inherit("Traceparent")
+		inherit("Tracestate")
+	}
+	own := http.Header{}
+	if !r.cfg.NoForwarded {
+		own.Set("X-Forwarded-For", r.pageAddr(req).String())
+		own.Set("X-Forwarded-Proto", r.pageProto(req))
+	}
+	if !r.cfg.NoRequestID {
+		own.Set(requestID, id)
+	}
+	override(h, own)
+	override(h, o.rule.header)
+	return h
 }
 
 // readOffer reads the first message: text, in time, and at most maxOffer bytes.
@@ -173,6 +228,16 @@ func answerFrame(a answer) []byte {
 	return append(appendHeader(nil, finBit|byte(opText), len(text), nil), text...)
 }
 
+// requestID is the header that holds a connection's id: for the page in its answer, and for the upstream.
+const requestID = "X-Request-Id"
+
+// identified is an upstream's header for the page, with the connection's id.
+func identified(h http.Header, id string) map[string]string {
+	m := flatten(h)
+	m[requestID] = id
+	return m
+}
+
 // flatten joins the values of each header, as mini programs present them, and names the protocol's own as RFC 6455 does.
 func flatten(h http.Header) map[string]string {
 	m := make(map[string]string, len(h))
@@ -184,7 +249,7 @@ func flatten(h http.Header) map[string]string {
 
 // refuse tells the page why it gets no connection, with exactly one close frame, and ends its own. It waits for the page's
 // close for closeWait at most.
-func (r *Relay) refuse(page *takeover, f *failure) {
+func (r *Relay) refuse(page *takeover, f *failure, id string) {
 	defer page.conn.Close()
 	var frames []byte
 	switch {
@@ -193,7 +258,7 @@ func (r *Relay) refuse(page *takeover, f *failure) {
 	case f.code != 0:
 		frames = closeFrame(f.code, f.say(), false)
 	default:
-		frames = answerFrame(answer{ErrMsg: "connectSocket:fail " + f.say(), Status: f.status, Header: flatten(f.header)})
+		frames = answerFrame(answer{ErrMsg: "connectSocket:fail " + f.say(), Status: f.status, Header: identified(f.header, id)})
 		frames = append(frames, closeFrame(websocket.StatusNormalClosure, "", false)...)
 	}
 	if page.write(frames) != nil {

@@ -11,6 +11,7 @@ type metrics struct {
 	bytes, messages  [2]prometheus.Counter // by direction: up, down
 	vecs             [2]*prometheus.CounterVec
 	crowded, starved prometheus.Counter
+	upstreamsLoaded  prometheus.Gauge
 }
 
 // The directions, as indices.
@@ -44,6 +45,8 @@ func newMetrics() *metrics {
 	}
 	m.crowded = prometheus.NewCounter(opts("crowded_total", "Connections closed before their upgrade, because too many waited."))
 	m.starved = prometheus.NewCounter(opts("descriptors_exhausted_total", "Times that no file descriptor could be had."))
+	m.upstreamsLoaded = prometheus.NewGauge(prometheus.GaugeOpts(opts("upstreams_loaded", "1 if the file of upstreams is in force as it is, 0 if it is wrong and an older one is.")))
+	m.upstreamsLoaded.Set(1)
 	for i, direction := range []string{"up", "down"} {
 		m.bytes[i] = m.vecs[0].WithLabelValues(direction)
 		m.messages[i] = m.vecs[1].WithLabelValues(direction)
@@ -53,7 +56,7 @@ func newMetrics() *metrics {
 
 func (m *metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{m.connections, m.handshakes, m.handshakeSeconds, m.ends, m.seconds, m.vecs[0], m.vecs[1],
-		m.crowded, m.starved}
+		m.crowded, m.starved, m.upstreamsLoaded}
 }
 
 // Describe implements prometheus.Collector.
@@ -65,6 +68,7 @@ func (r *Relay) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (r *Relay) Collect(ch chan<- prometheus.Metric) {
+	r.followUpstreams()
 	for _, c := range r.metrics.collectors() {
 		c.Collect(ch)
 	}

@@ -26,6 +26,7 @@ type offer struct {
 	timeout   time.Duration
 
 	parsed *url.URL // set by policy.offer
+	rule   *rule    // set by policy.offer, if the upstream is allowed
 }
 
 type field struct{ name, value string }

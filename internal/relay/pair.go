@@ -22,11 +22,13 @@ const closeWait = 5 * time.Second
 type pair struct {
 	relay *Relay
 	addr  netip.Prefix
+	rule  *rule
 	log   *slog.Logger
 	began time.Time
 
 	legs    [2]leg  // page, upstream: leg i is read by flow i, and written by the other
 	flows   [2]flow // up, down
+	quiet   quiet
 	running atomic.Int32
 
 	closing    atomic.Int64 // the relay's clock when the end began, 0 before
@@ -58,6 +60,7 @@ type flow struct {
 	discards bool  // what still comes is read only to be dropped
 
 	bytes, messages atomic.Uint64 // that have come and were forwarded
+	within          atomic.Bool   // a message has begun and goes on
 	counted         [2]uint64     // of these, what the metrics have
 }
 
@@ -110,6 +113,9 @@ func (p *pair) forward(direction int, ahead []byte) {
 			}
 			f.bytes.Store(f.bytes.Load() + uint64(n))
 			f.messages.Store(f.walker.messages)
+			if within := f.left > 0 || f.fragmented; within != f.within.Load() {
+				f.within.Store(within)
+			}
 			if !written {
 				f.discards = true
 				p.close()
@@ -172,7 +178,36 @@ func (p *pair) account() {
 	p.log.Info("end", "cause", p.cause, "code", int(p.code), "seconds", took.Seconds(),
 		"up_bytes", p.flows[up].bytes.Load(), "up_messages", p.flows[up].messages.Load(),
 		"down_bytes", p.flows[down].bytes.Load(), "down_messages", p.flows[down].messages.Load())
+	p.relay.exit(p.rule)
 	p.relay.leave(p.addr)
+}
+
+// quiet is when a pair last passed something of a message. Only sweep uses it.
+type quiet struct {
+	since           int64 // the relay's clock
+	messages, bytes uint64
+}
+
+// overdue says which time limit of its upstream a pair has reached at now: none ("") or a cause.
+func (p *pair) overdue(now int64) (cause, reason string) {
+	messages, bytes, within := uint64(0), uint64(0), false
+	for i := range p.flows {
+		f := &p.flows[i]
+		messages += f.messages.Load()
+		bytes += f.bytes.Load()
+		within = within || f.within.Load()
+	}
+	// Bytes alone may be pongs.
+	if q := &p.quiet; q.since == 0 || messages != q.messages || within && bytes != q.bytes {
+		*q = quiet{since: now, messages: messages, bytes: bytes}
+	}
+	switch r := p.rule; {
+	case r.lifetime > 0 && time.Since(p.began) >= r.lifetime:
+		return "lifetime", "the connection has reached its longest time"
+	case r.idle > 0 && now-p.quiet.since >= int64(r.idle):
+		return "idle", "no message for too long"
+	}
+	return "", ""
 }
 
 // because notes why the pair ends, the first time.
@@ -322,6 +357,9 @@ func (p *pair) check(now int64) {
 	cfg := &p.relay.cfg
 	progress := p.closing.Load()
 	closing := progress != 0
+	if cause, reason := p.overdue(now); cause != "" && !closing {
+		go p.end(cause, websocket.StatusGoingAway, reason)
+	}
 	for i := range p.legs {
 		l := &p.legs[i]
 		heard, writing := l.heard.Load(), l.writing.Load()

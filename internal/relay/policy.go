@@ -3,6 +3,7 @@ package relay
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,11 +14,12 @@ import (
 	"strings"
 )
 
-// policy is who may reach what.
+// policy is who may reach what. It does not change: a new one takes its place.
 type policy struct {
-	allow   []pattern
-	origins []string
-	denied  []string // headers that pages may not set, canonical; a trailing * stands for any ending
+	rules   map[string][]*rule // by the pattern's host, in the order of their precedence
+	origins origins            // of pages that may reach what has no origins of its own
+	served  origins            // of pages that may reach anything
+	denied  []string           // headers that pages may not set, canonical; a trailing * stands for any ending
 }
 
 // pattern is one allowed upstream.
@@ -25,36 +27,41 @@ type pattern struct {
 	host   string // as asciiHost gives it; with suffix, the ending from its dot on
 	port   string // "": the scheme's own
 	suffix bool
+	secure bool // wss only
 }
 
-func newPolicy(allow, origins, denied []string) (policy, error) {
-	var p policy
+// newPolicy makes a policy of the rules and, after them, what allow lists.
+func newPolicy(allow, listed, denied []string, rules ...*rule) (policy, error) {
+	p := policy{rules: map[string][]*rule{}, served: origins{}}
 	for _, s := range allow {
 		a, err := parsePattern(s)
 		if err != nil {
 			return policy{}, fmt.Errorf("allowed upstream %q: %w", s, err)
 		}
-		p.allow = append(p.allow, a)
+		rules = append(rules, &rule{pattern: a})
 	}
-	for _, s := range origins {
-		o, err := parseOrigin(s)
-		if err != nil {
-			return policy{}, fmt.Errorf("allowed origin %q: %w", s, err)
-		}
-		p.origins = append(p.origins, o)
+	var err error
+	if p.origins, err = parseOrigins(listed); err != nil {
+		return policy{}, fmt.Errorf("allowed %w", err)
 	}
-	p.denied = forbiddenFields
+	maps.Copy(p.served, p.origins)
+	for _, r := range rules {
+		p.rules[r.host] = append(p.rules[r.host], r)
+		maps.Copy(p.served, r.origins)
+	}
+	p.denied = slices.Concat(connectionFields, proxyFields)
 	for _, s := range denied {
 		if name := strings.TrimSuffix(s, "*"); !token(name) || strings.Contains(name, "*") {
 			return policy{}, fmt.Errorf("denied header %q: neither a header's name nor its beginning and *", s)
 		}
-		p.denied = append(p.denied[:len(p.denied):len(p.denied)], textproto.CanonicalMIMEHeaderKey(s))
+		p.denied = append(p.denied, textproto.CanonicalMIMEHeaderKey(s))
 	}
 	return p, nil
 }
 
-// parsePattern reads host, host:port, *.suffix or *.suffix:port.
+// parsePattern reads host, host:port, *.suffix or *.suffix:port, after wss:// where that must be the scheme.
 func parsePattern(s string) (pattern, error) {
+	s, secure := strings.CutPrefix(s, "wss://")
 	host, suffix := strings.CutPrefix(s, "*.")
 	host, port, err := splitPort(host)
 	if err != nil {
@@ -69,7 +76,7 @@ func parsePattern(s string) (pattern, error) {
 		}
 		host = "." + host
 	}
-	return pattern{host: host, port: port, suffix: suffix}, nil
+	return pattern{host: host, port: port, suffix: suffix, secure: secure}, nil
 }
 
 // splitPort splits host:port, where the port may be missing, and takes the brackets off an IPv6 address.
@@ -123,36 +130,63 @@ func parseOrigin(s string) (string, error) {
 	return scheme + "://" + host, nil
 }
 
-// origin reports whether pages of this origin (RFC 6454 section 6.2) are served.
-func (p *policy) origin(origin string) bool {
-	origin = strings.ToLower(origin)
-	return slices.ContainsFunc(p.origins, func(pattern string) bool {
-		scheme, suffix, wild := strings.Cut(pattern, "*")
-		if !wild || pattern == "*" {
-			return wild || pattern == origin
+// origins are allowed origins, each as parseOrigin gives it.
+type origins map[string]bool
+
+func parseOrigins(list []string) (origins, error) {
+	all := origins{}
+	for _, s := range list {
+		o, err := parseOrigin(s)
+		if err != nil {
+			return nil, fmt.Errorf("origin %q: %w", s, err)
 		}
-		return strings.HasPrefix(origin, scheme) && strings.HasSuffix(origin, suffix) && len(origin) > len(pattern)-1
-	})
+		all[o] = true
+	}
+	return all, nil
 }
 
-// upstream reports whether u, which parseURL has made, may be dialled, and whether its host is listed by its full name, so
-// that its addresses are the operator's choice.
-func (p *policy) upstream(u *url.URL) (ok, byName bool) {
+// has reports whether pages of this origin (RFC 6454 section 6.2) are among them.
+func (o origins) has(origin string) bool {
+	origin = strings.ToLower(origin)
+	if o["*"] || o[origin] {
+		return true
+	}
+	scheme, host, _ := strings.Cut(origin, "://")
+	for i, c := range host {
+		if c == '.' && i > 0 && o[scheme+"://*"+host[i:]] {
+			return true
+		}
+	}
+	return false
+}
+
+// upstream returns the rule for u, which parseURL has made, or nil if it may not be dialled: one for its full name rather than
+// for a suffix, so that its addresses are the operator's choice, and one for a longer suffix rather than for a shorter.
+func (p *policy) upstream(u *url.URL) *rule {
 	host, port := u.Hostname(), port(u)
-	for _, a := range p.allow {
-		if a.port != port && (a.port != "" || port != schemePort(u.Scheme)) {
+	fits := func(r *rule) bool {
+		return (r.port == port || r.port == "" && port == schemePort(u.Scheme)) && (!r.secure || u.Scheme == "wss")
+	}
+	for _, r := range p.rules[host] {
+		if fits(r) {
+			return r
+		}
+	}
+	for i, c := range host {
+		if c != '.' {
 			continue
 		}
-		if !a.suffix && a.host == host {
-			return true, true
+		for _, r := range p.rules[host[i:]] {
+			if fits(r) {
+				return r
+			}
 		}
-		ok = ok || a.suffix && strings.HasSuffix(host, a.host)
 	}
-	return ok, false
+	return nil
 }
 
-// offer judges all of an offer that can be judged before a name is resolved, and parses its URL.
-func (p *policy) offer(o *offer) *failure {
+// offer judges all of a page's offer that can be judged before a name is resolved, parses its URL and finds its rule.
+func (p *policy) offer(o *offer, origin string) *failure {
 	u, err := parseURL(o.url)
 	if err != nil {
 		return &failure{outcome: "bad_offer", reason: "invalid url: " + err.Error(), text: fmt.Sprintf("invalid url %.200q", o.url)}
@@ -164,38 +198,50 @@ func (p *policy) offer(o *offer) *failure {
 		}
 	}
 	for _, f := range o.header {
-		if reason := p.checkField(f); reason != "" {
+		if reason := checkField(f, p.denied); reason != "" {
 			return &failure{outcome: "policy", reason: "a header that is invalid or may not be set", text: reason}
 		}
 	}
-	if ok, _ := p.upstream(u); !ok {
+	o.rule = p.upstream(u)
+	if o.rule == nil {
 		return &failure{outcome: "policy", reason: "upstream not allowed", text: fmt.Sprintf("upstream %q is not allowed by the relay", o.target())}
+	}
+	allowed := o.rule.origins
+	if allowed == nil {
+		allowed = p.origins
+	}
+	if !allowed.has(origin) {
+		return &failure{outcome: "policy", reason: "origin not allowed for this upstream", text: fmt.Sprintf("this page's origin may not use upstream %q", o.target())}
 	}
 	return nil
 }
 
-// forbiddenFields are the request headers that are the connection's or the relay's to set, or that upstreams believe
-// because a proxy sets them; a trailing * stands for any ending.
-var forbiddenFields = []string{
-	"Host", "Connection", "Upgrade", "Http2-Settings", "Keep-Alive", "Content-Length", "Transfer-Encoding", "Te", "Trailer",
-	"Expect", "Origin", "Sec-*",
-	"Via", "Forwarded", "Proxy", "Proxy-*", "Wl-Proxy-*", "Cdn-Loop", "Client-Ip", "True-Client-Ip", "Cf-*", "Fastly-*", "Fly-*",
-	"Ali-Cdn-*", "X-Forwarded", "X-Forwarded-*", "X-Real-Ip", "X-Client-*", "X-Cluster-Client-Ip", "X-Remote-*", "X-Original-*",
-	"X-Rewrite-Url", "X-Envoy-*", "X-Azure-*", "X-Appengine-*", "X-Ssl-*",
-}
+// The request headers that pages may not set; a trailing * stands for any ending.
+var (
+	// connectionFields are the connection's own.
+	connectionFields = []string{
+		"Host", "Connection", "Upgrade", "Http2-Settings", "Keep-Alive", "Content-Length", "Transfer-Encoding", "Te", "Trailer", "Expect", "Sec-*",
+	}
+	// proxyFields are the browser's and the relay's, or those that upstreams believe because a proxy sets them.
+	proxyFields = []string{
+		"Origin",
+		"Via", "Forwarded", "Proxy", "Proxy-*", "Wl-Proxy-*", "Cdn-Loop", "Client-Ip", "True-Client-Ip", "Cf-*", "Fastly-*", "Fly-*",
+		"Ali-Cdn-*", "X-Forwarded", "X-Forwarded-*", "X-Real-Ip", "X-Client-*", "X-Cluster-Client-Ip", "X-Remote-*", "X-Original-*",
+		"X-Rewrite-Url", "X-Envoy-*", "X-Azure-*", "X-Appengine-*", "X-Ssl-*",
+	}
+)
 
-// checkField says why a page may not set a header: it is forbidden, or would not be one header on the wire (RFC 9110
-// section 5). It returns "" if the page may.
-func (p *policy) checkField(f field) string {
+// checkField says why a header may not be set: denied lists it, or it would not be one header on the wire (RFC 9110
+// section 5). It returns "" if it may.
+func checkField(f field, denied []string) string {
 	if !token(f.name) {
 		return fmt.Sprintf("invalid header name %.40q", f.name)
 	}
 	if strings.ContainsFunc(f.value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 		return fmt.Sprintf("invalid value of header %.40q", f.name)
 	}
-	// Gateways of the CGI family read _ as -.
-	name := textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(f.name, "_", "-"))
-	if slices.ContainsFunc(p.denied, func(pattern string) bool {
+	name := gatewayName(f.name)
+	if slices.ContainsFunc(denied, func(pattern string) bool {
 		prefix, any := strings.CutSuffix(pattern, "*")
 		return name == pattern || any && strings.HasPrefix(name, prefix)
 	}) {
@@ -204,7 +250,7 @@ func (p *policy) checkField(f field) string {
 	return ""
 }
 
-// requestHeader is what goes upstream: the page's own Origin and User-Agent, and its offer's fields but Referer, which
+// requestHeader is the page's part of what goes upstream: its own Origin and User-Agent, and its offer's fields but Referer, which
 // the API does without.
 func requestHeader(page http.Header, fields []field) http.Header {
 	h := http.Header{}

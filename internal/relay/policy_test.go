@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,7 +29,7 @@ func TestHeaderFilter(t *testing.T) {
 	}
 	for _, name := range forbidden {
 		for _, cased := range []string{name, strings.ToLower(name), strings.ToUpper(name), swapCase(name)} {
-			if p.checkField(field{cased, "x"}) == "" {
+			if checkField(field{cased, "x"}, p.denied) == "" {
 				t.Errorf("%q may be set", cased)
 			}
 		}
@@ -37,7 +38,7 @@ func TestHeaderFilter(t *testing.T) {
 		{"", "x"}, {"a b", "x"}, {"a:", "x"}, {"a\r\nb", "x"}, {"é", "x"}, {"(a)", "x"},
 		{"A", "x\r\nHost: y"}, {"A", "x\n"}, {"A", "\r"}, {"A", "\x00"}, {"A", "\x7f"}, {"A", "\x1b"},
 	} {
-		if p.checkField(f) == "" {
+		if checkField(f, p.denied) == "" {
 			t.Errorf("%q: %q may be set", f.name, f.value)
 		}
 	}
@@ -45,7 +46,7 @@ func TestHeaderFilter(t *testing.T) {
 		{"Authorization", "Bearer x"}, {"content-type", "application/json"}, {"Cookie", "a=b"}, {"X-Custom", "tab\there"},
 		{"X-Empty", ""}, {"X-Text", "世界"}, {"Hosts", "x"}, {"X-Exactly", "x"}, {"Proxying", "x"}, {"Section", "x"}, {"User-Agent", "x"}, {"Referer", "dropped, not refused"},
 	} {
-		if reason := p.checkField(f); reason != "" {
+		if reason := checkField(f, p.denied); reason != "" {
 			t.Error(reason)
 		}
 	}
@@ -134,12 +135,15 @@ func TestAllow(t *testing.T) {
 			}
 			continue
 		}
-		ok, byName := p.upstream(parsed)
-		if got := map[bool]map[bool]string{false: {false: "", true: "?"}, true: {false: "suffix", true: "name"}}[ok][byName]; got != want {
+		got := ""
+		if rule := p.upstream(parsed); rule != nil {
+			got = map[bool]string{true: "suffix", false: "name"}[rule.suffix]
+		}
+		if got != want {
 			t.Errorf("%s: allowed by %q, want %q", u, got, want)
 		}
 	}
-	if ok, _ := new(policy).upstream(&url.URL{Scheme: "wss", Host: "any.example"}); ok {
+	if new(policy).upstream(&url.URL{Scheme: "wss", Host: "any.example"}) != nil {
 		t.Error("an empty policy allows something")
 	}
 	for _, bad := range []string{"", "*", "*.", "*x.example", "a.*.example", "host:", "http://host", "::1", "host:0", "host:65536", "host:x",
@@ -164,12 +168,12 @@ func TestOrigin(t *testing.T) {
 		"https://port.example": true, "http://port.example": true, "https://other.example:444": true, "https://other.example": false,
 		"https://xn--bcher-kva.example": true, "https://[::1]:5": true, "capacitor://localhost": true,
 	} {
-		if p.origin(origin) != want {
+		if p.served.has(origin) != want {
 			t.Errorf("%q: %v", origin, !want)
 		}
 	}
 	open, _ := newPolicy(nil, []string{"*"}, nil)
-	if !open.origin("https://anyone") {
+	if !open.served.has("https://anyone") {
 		t.Error("* does not allow any")
 	}
 	for _, bad := range []string{"", "app.example", "https://app.example/", "https://app.example/path", "https://", "https://*app.example", "https://pre.*", "https://*", "https://*.",
@@ -320,8 +324,7 @@ func FuzzHeader(f *testing.F) {
 	f.Add("X", "a\r\nHost: b")
 	f.Add("x_forwarded_for", "1")
 	f.Fuzz(func(t *testing.T, name, value string) {
-		p := policy{denied: forbiddenFields}
-		if p.checkField(field{name, value}) != "" {
+		if checkField(field{name, value}, slices.Concat(connectionFields, proxyFields)) != "" {
 			return
 		}
 		req, _ := http.NewRequest("GET", "http://host.example/", nil)
@@ -394,6 +397,6 @@ func FuzzOffer(f *testing.F) {
 		if o.url != want.URL || len(o.header) != len(want.Header) || fmt.Sprint(o.protocols) != fmt.Sprint(want.Protocols) || o.timeout <= 0 {
 			t.Errorf("%q is read as %+v", b, o)
 		}
-		(&policy{}).offer(o)
+		(&policy{}).offer(o, pageOrigin)
 	})
 }

@@ -16,7 +16,7 @@
 //
 // A close by the relay itself carries one of these codes (RFC 6455 section 7.4.1), with a reason:
 //
-//	1001  the relay is shutting down
+//	1001  the relay is shutting down; a connection has reached its upstream's idle or total time
 //	1002  a peer broke the protocol
 //	1003  the first message is not text
 //	1007  the first message is not the JSON object above; a compressed message cannot be expanded
@@ -27,6 +27,7 @@ package relay
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -52,8 +53,25 @@ const maxOffer = 64 << 10
 // Config is what an operator decides. The zero value of a limit is its default; the zero value of a list allows nothing.
 type Config struct {
 	// Allow lists the upstreams that pages may reach: "host:port", "host" (the scheme's own port) or "*.suffix", with a
-	// port or without. Only a host listed by its full name may have an address that is not public.
+	// port or without, after "wss://" if they may not be reached by ws. Only a host listed by its full name may have an address that is not public.
 	Allow []string
+	// Upstreams names a file of more upstreams, JSON: an object from upstreams, as in Allow, to what is said of each:
+	//
+	//	origins     list of the pages that may reach it, as in Origins; default those
+	//	header      object of headers that the relay sets; ${NAME} in a value stands for that environment variable
+	//	cookies     true: the cookies that the page's browser sends to the relay are passed on
+	//	ca          PEM file of the authorities to trust instead of the system's
+	//	cert, key   PEM files of the relay's certificate for this upstream
+	//	proxy       URL of a forward proxy: http or https, which serve wss only, or socks5; ${NAME} as above
+	//	maxConns    connections held at once
+	//	handshakes  handshakes per second, with bursts of as many
+	//	idle        the longest time without a message, as "10m"
+	//	lifetime    the longest time from the handshake to the end
+	//
+	// Names of files are relative to the file. An entry comes before the same upstream in Allow, a full name before a suffix,
+	// and a longer suffix before a shorter. The file is read again when it, or one that it names, has changed; connections
+	// keep what held at their handshake. One that is wrong is logged and leaves the old one in force.
+	Upstreams string
 	// Origins lists the pages that may use the relay: "https://app.example", "https://*.app.example", or "*" for any.
 	Origins []string
 	// DenyHeaders lists request headers that pages may not set, beside those that belong to the connection or to proxies: a
@@ -61,6 +79,16 @@ type Config struct {
 	DenyHeaders []string
 	// TrustedProxies are the peers whose X-Forwarded-For names the client.
 	TrustedProxies []netip.Prefix
+	// Authorize is the URL of the operator's own endpoint, which is asked about each page before its upstream is connected: a
+	// GET with the page's Cookie, Authorization, Origin and User-Agent, its address as X-Forwarded-For, the connection's id as
+	// X-Request-Id and the upstream, without the query, as X-Upstream. 2xx lets it pass, and its headers named Upstream-… are
+	// added for the upstream, without that prefix; 401 and 403 refuse it, with the first line of a text/plain body as the
+	// reason; anything else refuses it too. Empty: nobody is asked.
+	Authorize string
+	// NoForwarded, NoRequestID and NoTrace keep from upstreams the page's address and scheme (X-Forwarded-For, -Proto), the
+	// connection's id (X-Request-Id), and the trace that the page's handshake belongs to (traceparent and tracestate, W3C
+	// Trace Context).
+	NoForwarded, NoRequestID, NoTrace bool
 	// NoCompression has upstreams connected without compression, whatever pages ask for.
 	NoCompression bool
 
@@ -69,6 +97,8 @@ type Config struct {
 	HandshakeRate        float64 // handshakes per second, with bursts of as many; default 200
 	HandshakeRatePerAddr float64 // handshakes per second of one address, with bursts of MaxConnsPerAddr; default 50
 	MaxMessage           int64   // bytes of one message; default 64 MiB
+
+	AuthorizeTimeout time.Duration // for the answer of Authorize; default 5 s
 
 	OfferTimeout time.Duration // for the first message; default 10 s
 	DialTimeout  time.Duration // the most a page may ask for; default 60 s
@@ -93,11 +123,12 @@ func (c *Config) setDefaults() error {
 	limit("HandshakeRate", orDefault(&c.HandshakeRate, 200) || !(c.HandshakeRate <= maxRate))
 	limit("HandshakeRatePerAddr", orDefault(&c.HandshakeRatePerAddr, 50) || !(c.HandshakeRatePerAddr <= maxRate))
 	limit("MaxMessage", orDefault(&c.MaxMessage, 64<<20))
+	limit("AuthorizeTimeout", orDefault(&c.AuthorizeTimeout, 5*time.Second))
 	limit("OfferTimeout", orDefault(&c.OfferTimeout, 10*time.Second))
 	limit("DialTimeout", orDefault(&c.DialTimeout, time.Minute))
 	limit("WriteStall", orDefault(&c.WriteStall, time.Minute))
 	limit("PingInterval", orDefault(&c.PingInterval, 25*time.Second))
-	for _, d := range []time.Duration{c.OfferTimeout, c.DialTimeout, c.WriteStall, c.PingInterval} {
+	for _, d := range []time.Duration{c.AuthorizeTimeout, c.OfferTimeout, c.DialTimeout, c.WriteStall, c.PingInterval} {
 		if d < time.Millisecond && err == nil {
 			err = fmt.Errorf("a time limit of %v is too short to be kept", d)
 		}
@@ -123,7 +154,7 @@ func orDefault[T int | int64 | float64 | time.Duration](v *T, def T) (negative b
 // concurrently. It holds goroutines only while it holds connections; Drain ends them.
 type Relay struct {
 	cfg     Config
-	policy  policy
+	policy  atomic.Pointer[policy]
 	rate    *rate.Limiter
 	metrics *metrics
 
@@ -132,6 +163,9 @@ type Relay struct {
 
 	started time.Time
 	now     atomic.Int64 // a coarse clock, in nanoseconds since started; kept by sweep, so that no chunk pays for a timer
+
+	upstreams  upstreamsWatch
+	authorizer *authorizer // nil: nobody is asked
 
 	refusals *rate.Limiter // of refused pages, those that are logged
 	starved  atomic.Int64  // when descriptors last ran out, as now; 0 before
@@ -151,13 +185,8 @@ func New(cfg Config) (*Relay, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	policy, err := newPolicy(cfg.Allow, cfg.Origins, cfg.DenyHeaders)
-	if err != nil {
-		return nil, err
-	}
 	r := &Relay{
 		cfg:     cfg,
-		policy:  policy,
 		rate:    rate.NewLimiter(rate.Limit(cfg.HandshakeRate), max(1, int(cfg.HandshakeRate))),
 		metrics: newMetrics(),
 		clients: map[netip.Prefix]*client{},
@@ -165,6 +194,16 @@ func New(cfg Config) (*Relay, error) {
 		started: time.Now(),
 
 		refusals: rate.NewLimiter(50, 50),
+	}
+	if cfg.Authorize != "" {
+		var err error
+		if r.authorizer, err = newAuthorizer(cfg.Authorize, cfg.AuthorizeTimeout); err != nil {
+			return nil, err
+		}
+	}
+	r.upstreams.file.name = cfg.Upstreams
+	if err := r.loadUpstreams(); err != nil {
+		return nil, err
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r, nil
@@ -174,13 +213,15 @@ func New(cfg Config) (*Relay, error) {
 // without it, and without the http.Server that called it.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	began := time.Now()
-	addr := r.clientAddr(req)
+	r.followUpstreams()
+	addr, id := r.clientAddr(req), rand.Text()
 	outcome := "open"
 	if f := r.admit(req, addr); f != nil {
 		outcome = f.outcome
+		w.Header().Set(requestID, id)
 		r.turnAway(w, f)
-		r.logRefusal(req, addr, outcome)
-	} else if f := r.connect(w, req, addr); f != nil {
+		r.logRefusal(req, addr, id, outcome)
+	} else if f := r.connect(w, req, addr, id); f != nil {
 		outcome = f.outcome
 		r.leave(addr)
 	}
@@ -205,7 +246,7 @@ func (r *Relay) admit(req *http.Request, addr netip.Prefix) *failure {
 	}) {
 		return &failure{outcome: "upgrade", status: http.StatusBadRequest, reason: "expected a WebSocket handshake offering the subprotocol " + Subprotocol}
 	}
-	if origins := req.Header.Values("Origin"); len(origins) != 1 || !r.policy.origin(origins[0]) {
+	if origins := req.Header.Values("Origin"); len(origins) != 1 || !r.policy.Load().served.has(origins[0]) {
 		return &failure{outcome: "origin", status: http.StatusForbidden, reason: "this page's origin may not use the relay"}
 	}
 	r.mu.Lock()
@@ -246,6 +287,9 @@ const drainWait = time.Second
 // none is held, or two seconds after ctx has ended: nil if all ended by themselves, else an error that counts those it
 // closed and those that would not end. Call it once.
 func (r *Relay) Drain(ctx context.Context) error {
+	if r.authorizer != nil {
+		defer r.authorizer.client.CloseIdleConnections()
+	}
 	r.mu.Lock()
 	r.draining = make(chan struct{})
 	if r.held == 0 {
