@@ -25,8 +25,16 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	context.AfterFunc(ctx, stop) // so that a second signal ends the process
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	ctx, drain := context.WithCancel(context.Background())
+	go func() {
+		<-signals
+		drain()
+		<-signals
+		fmt.Fprintln(os.Stderr, "relay: ended by a second signal")
+		os.Exit(1)
+	}()
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "relay:", err)
