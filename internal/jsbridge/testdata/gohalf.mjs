@@ -32,7 +32,7 @@ export async function startGo() {
     clearTimeout,
   );
   const go = new page.Go();
-  const wasm = readFileSync(new URL('../../../bin/connectsocket.wasm', import.meta.url));
+  const wasm = readFileSync(new URL('../../../web/dist/connectsocket.full.wasm', import.meta.url));
   const { instance } = await WebAssembly.instantiate(wasm, go.importObject);
   go.run(instance);
   if (told.length === 0) throw new Error('the module has not called start');
