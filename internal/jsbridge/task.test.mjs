@@ -2,10 +2,9 @@
  * Every member of a task, however the task is wrapped: frameworks put what an app keeps behind a Proxy.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { reactive, readonly, ref, shallowReadonly } from '@vue/reactivity';
-import { family, moduleExports, taskMembers } from '../../e2e/members.mjs';
+import { family, taskMembers } from '../../e2e/members.mjs';
 import { createPage, happen, sockets, startPage, turn } from './testdata/page.mjs';
 
 const url = 'ws://a.example/';
@@ -152,12 +151,4 @@ test('a task and its promise have the members that the types have, and no other'
 test('install puts the family that the types have, and no other', () => {
   const { bridge } = createPage();
   assert.deepEqual(Object.keys(bridge.install({})).sort(), family.toSorted());
-});
-
-test('the README tells of every member', () => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const missing = [...taskMembers, ...family, ...moduleExports].filter(
-    (name) => !new RegExp(`\`${name}\\b`).test(readme),
-  );
-  assert.deepEqual(missing, []);
 });
