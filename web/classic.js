@@ -18,6 +18,7 @@ connectsocket({
   rest: () => beside('connectsocket.rest.wasm'),
   full: () => beside('connectsocket.full.wasm'),
 }).load({
+  .../** @type {any} */ (globalThis).connectsocketOptions,
   ...((wasm || early) && { wasm: wasm || early }),
   ...(rest && { rest }),
   ...(relay && { relay }),

@@ -225,6 +225,15 @@ export interface Settings {
   /** How much one task holds until it has an onMessage handler; 16 MiB and 10,000 by default. */
   maxHeldBytes?: number;
   maxHeldMessages?: number;
+  /**
+   * Serves the calls when the module cannot be had: there is no WebAssembly, a policy forbids it, the module cannot be
+   * fetched, or it has died three times. Promise, task, handlers and calls that wait are kept, and a warning says why. What
+   * else a task can do is the fallback's: it may ignore header, timeout and reconnect.
+   * @param option url, protocols, timeout and what else was given, checked
+   * @returns a task, or a promise of one; it throws, rejects, or calls `option.fail` when the call fails
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: each framework has a type of its own for it
+  fallback?: (option: any) => unknown;
 }
 
 export interface Progress {
@@ -292,4 +301,10 @@ export interface Api extends Family {
 declare global {
   // biome-ignore lint/suspicious/noRedeclare: the page's global is this very function
   var connectSocket: typeof import('./connectsocket.js').connectSocket & Api;
+
+  /**
+   * What the classic script gives to `load`, for a page or a worker that sets it before. Attributes of the script element
+   * come first.
+   */
+  var connectsocketOptions: LoadOption | undefined;
 }

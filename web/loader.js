@@ -239,7 +239,7 @@ const isURL = (wasm) => typeof wasm === 'string' || wasm instanceof URL;
  * @param {import('./connectsocket.js').Settings} limits
  */
 function checked(limits) {
-  const { relay, domains, onLimit } = limits;
+  const { relay, domains, onLimit, fallback } = limits;
   const settings = bare(limits);
   for (const name of /** @type {const} */ (['maxSockets', 'maxHeldBytes', 'maxHeldMessages'])) {
     const limit = limits[name];
@@ -252,6 +252,9 @@ function checked(limits) {
   }
   if (onLimit !== undefined && onLimit !== 'fail' && onLimit !== 'replace') {
     throw new Error(`onLimit should be fail or replace instead of ${String(onLimit)}`);
+  }
+  if (fallback !== undefined && typeof fallback !== 'function') {
+    throw new Error(`fallback should be a function instead of ${String(fallback)}`);
   }
   if (relay !== undefined) {
     const url = parseURL(relay);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -169,5 +169,22 @@ export function useApp(name, caches = []) {
     assert.deepEqual(results, expected);
   }
 
-  return { directory, start, run, visit, compare };
+  /**
+   * Visits the app without its module: the framework's own connectSocket serves the calls.
+   *
+   * @template R
+   * @param {string} built the folder that is served
+   * @param {string} url
+   * @param {() => Promise<R>} read runs in the page
+   */
+  function visitWithout(built, url, read) {
+    const modules = readdirSync(built, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.wasm'),
+    );
+    assert.equal(modules.length, 3, modules.join());
+    for (const file of modules) rmSync(join(built, file));
+    return visit(url, read);
+  }
+
+  return { directory, start, run, visit, visitWithout, compare };
 }

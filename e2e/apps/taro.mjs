@@ -52,7 +52,7 @@ const contract = (/** @type {string} */ query) => `/?${query}#/pages/contract/in
  * @param {Record<string, NodeJS.ProcessEnv[]>} compilers with the environments in which each is to watch
  */
 export function testTaro(name, compilers) {
-  const { directory, start, run, visit, compare } = useApp(name, ['.vite', '.taro']);
+  const { directory, start, run, visit, visitWithout, compare } = useApp(name, ['.vite', '.taro']);
 
   /**
    * Arguments and environment of Taro's compiler.
@@ -81,8 +81,10 @@ export function testTaro(name, compilers) {
         const server = await startServe({ dir: join(directory, output) });
         try {
           await compare(table, column, server.url + contract(''), `${compiler}, ${column}`);
-          if (column === 'ours')
-            assert.deepEqual(await visit(server.url, talk), ['message: hello', 'close: 4000 done']);
+          if (column === 'stock') return;
+          assert.deepEqual(await visit(server.url, talk), ['message: hello', 'close: 4000 done']);
+          const without = await visitWithout(join(directory, output), server.url, talk);
+          assert.deepEqual(without, ['message: hello', 'close: 1005 undefined']);
         } finally {
           await server.close();
         }

@@ -12,7 +12,7 @@ import { patience, useApp } from './app.mjs';
 
 /** @import { Column, Table } from './app.mjs' */
 
-const { directory, start, run, visit, compare } = useApp('uni', ['.vite']);
+const { directory, start, run, visit, visitWithout, compare } = useApp('uni', ['.vite']);
 
 /** @type {Table} */
 const table = {
@@ -89,10 +89,13 @@ for (const column of /** @type {Column[]} */ (['stock', 'ours'])) {
         writeFileSync(join(copy, 'vite.config.mjs'), moduleConfig);
       }
       await run('uni', ['build'], { STOCK: column === 'stock' ? '1' : '' }, copy);
-      const server = await startServe({ dir: join(copy, 'dist/build/h5') });
+      const built = join(copy, 'dist/build/h5');
+      const server = await startServe({ dir: built });
+      const said = ['message: hello', 'close: 4000 done'];
       try {
         await compare(table, column, server.url + contract(''), build);
-        assert.deepEqual(await visit(server.url, talk), ['message: hello', 'close: 4000 done']);
+        assert.deepEqual(await visit(server.url, talk), said);
+        if (column === 'ours') assert.deepEqual(await visitWithout(built, server.url, talk), said);
       } finally {
         await server.close();
       }

@@ -9,6 +9,7 @@
  * @typedef {import('./outcome.js').Callback} Callback
  * @typedef {import('../../web/connectsocket.js').Settings} Settings
  */
+import { callFallback, callTask, whyFailed } from './fallback.js';
 import { createHandlers } from './handlers.js';
 import {
   checkRelayed,
@@ -21,7 +22,7 @@ import {
   readSend,
   typeName,
 } from './option.js';
-import { bare, outcome, run, sendOutcome, settle } from './outcome.js';
+import { bare, noop, outcome, run, sendOutcome, settle } from './outcome.js';
 import { createPresence } from './presence.js';
 import {
   ABORT,
@@ -67,6 +68,12 @@ import {
 
 const RELAY_PROTOCOL = 'connectsocket.relay.v1';
 
+/**
+ * Bytes of a message, two for each UTF-16 unit of text.
+ * @param {any} data
+ */
+const sizeOf = (data) => (typeof data === 'string' ? data.length * 2 : (data?.byteLength ?? data?.size ?? 0));
+
 /** The close of a connection that was lost. */
 const lostClose = () => ({ code: CODE_LOST, reason: '', wasClean: false });
 
@@ -78,6 +85,7 @@ const WAITING = 0;
 const ADMITTED = 1;
 const LIVE = 2;
 const ENDED = 3;
+const SERVED = 4;
 
 /**
  * @param {import('./module.js').Module} module
@@ -96,7 +104,10 @@ export function createConnections(module, settings) {
   /** @type {unknown} a WebSocket of the page that calls connectSocket itself: it is passed over */
   let shim;
   let shimCalled = false;
+  /** @type {Set<Connection>} those that the fallback serves or is asked to serve, oldest first */
+  const served = new Set();
   let warned = false;
+  let warnedOfFallback = false;
 
   /**
    * The life of a task:
@@ -112,7 +123,8 @@ export function createConnections(module, settings) {
    *     ENDED ─ handlers still get what is kept
    *
    * A call that is refused, times out while it waits, or whose module fails goes from WAITING to ENDED; a task whose module
-   * dies goes there from ADMITTED or LIVE: see `finish`.
+   * dies goes there from ADMITTED or LIVE: see `finish`. Where the page has a fallback, a call whose module fails goes from
+   * WAITING to SERVED, and from there to ENDED: see `handOver`.
    *
    * An attempt is one WebSocket. Its listeners compare its number with the current one: after `letGo` nothing that it says
    * counts. They are never removed, since some hosts report an error that nobody listens to.
@@ -157,6 +169,9 @@ export function createConnections(module, settings) {
       /** @type {Array<() => void>} calls that wait until this one is judged */
       this.afterJudgement = [];
 
+      /** @type {import('./fallback.js').OtherTask} of the fallback, while SERVED */
+      this.other = bare();
+
       this.carrying = false; // out a decision
       this.askAgain = false; // for the next decision, after that
       this.replayQueued = false;
@@ -181,8 +196,7 @@ export function createConnections(module, settings) {
       ws.addEventListener('open', () => isCurrent() && this.onOpen());
       ws.addEventListener('message', (/** @type {{ data: any }} */ { data }) => {
         if (attempt !== this.attempt) return;
-        const size = typeof data === 'string' ? data.length * 2 : (data.byteLength ?? data.size);
-        this.receive(MESSAGE, { data }, size);
+        this.receive(MESSAGE, { data }, sizeOf(data));
       });
       ws.addEventListener('error', () => isCurrent() && this.onError());
       ws.addEventListener('close', (/** @type {CloseEvent} */ event) => isCurrent() && this.onClose(event));
@@ -325,21 +339,26 @@ export function createConnections(module, settings) {
 
     /** Opens the WebSocket while the module loads, if it is sure that the Go half will accept the call. */
     openEarly() {
-      const { domains, maxSockets = DEFAULT_MAX_SOCKETS } = settings;
-      const { scheme, host } = this.call;
-      if (!isPlain(this.call) || early.size >= maxSockets) return;
-      if (domains && domains.length > 0 && !domains.includes(`${scheme}//${host}`)) return;
+      const { maxSockets = DEFAULT_MAX_SOCKETS } = settings;
+      if (!isPlain(this.call) || early.size >= maxSockets || !this.isInDomains()) return;
       try {
         this.open();
         early.add(this);
       } catch {} // it throws again when the call is judged, and that is told
     }
 
+    isInDomains() {
+      const { domains = [] } = settings;
+      const { scheme, host } = this.call;
+      return domains.length === 0 || domains.includes(`${scheme}//${host}`);
+    }
+
     /** Lets the Go half judge the call. */
     admit() {
       if (this.phase !== WAITING) return;
       if (module.failure) {
-        this.finish(`connectSocket:fail ${module.failure}`);
+        if (settings.fallback && !this.call.fault && this.isInDomains()) this.handOver(settings.fallback);
+        else this.finish(`connectSocket:fail ${module.failure}`);
         return;
       }
       const id = module.callGo(() => module.calls.connect(this.call, this.relayed));
@@ -387,6 +406,89 @@ export function createConnections(module, settings) {
         else this.goLive();
       });
       this.judged();
+    }
+
+    /**
+     * Has the fallback serve the call: the module cannot be had. The task keeps what it was given: handlers, and calls that
+     * wait.
+     * @param {NonNullable<Settings['fallback']>} fallback
+     */
+    handOver(fallback) {
+      if (!warnedOfFallback) {
+        warnedOfFallback = true;
+        console.warn(`connectSocket: ${module.failure}; the fallback serves the calls`);
+      }
+      this.letGo();
+      this.ws = null;
+      this.relayed = false;
+      this.pending = [];
+      early.delete(this);
+      served.add(this);
+      this.id = module.takeId();
+      callFallback(fallback, this.call).then(
+        (other) => this.follow(other),
+        (error) => this.phase === WAITING && this.finish(whyFailed(error, 'connectSocket')),
+      );
+    }
+
+    /**
+     * Passes on what happens to the fallback's task.
+     * @param {import('./fallback.js').OtherTask} other
+     */
+    follow(other) {
+      if (this.phase !== WAITING) {
+        other.close({}); // its time was over
+        return;
+      }
+      clearTimeout(this.timer);
+      this.phase = SERVED;
+      this.other = other;
+      this.ws = other.ws ?? null;
+      other.onOpen((/** @type {unknown} */ payload) => this.pass(OPEN, payload));
+      other.onMessage((/** @type {unknown} */ payload) => this.pass(MESSAGE, payload));
+      other.onError((/** @type {unknown} */ payload) => this.pass(ERROR, payload));
+      other.onClose((/** @type {unknown} */ payload) => this.pass(CLOSE, payload));
+      settle(this.call.callbacks, true, { errMsg: this.errMsg, socketTaskId: this.id }, () => this.resolve());
+      this.judged();
+    }
+
+    /**
+     * Delivers an event of the fallback's task, or keeps it for a handler to come.
+     * @param {number} kind
+     * @param {any} payload
+     */
+    pass(kind, payload) {
+      if (this.phase !== SERVED) return;
+      const others = newest() === this ? globals.list(kind) : [];
+      if (kind === OPEN) this.opened = true;
+      if (kind === CLOSE) this.end();
+      if (others.length > 0 || this.handlers.list(kind).length > 0) {
+        this.handlers.deliver(kind, payload);
+        globals.deliver(kind, payload, others);
+      } else if (kind !== MESSAGE || this.mayHold(sizeOf(payload?.data))) {
+        this.handlers.keep(kind, payload);
+      } else if (!this.shed) {
+        this.shed = true;
+        this.pass(ERROR, { errMsg: TEXT_TOO_MUCH_HELD });
+        this.other.close({ code: CODE_TOO_MUCH_HELD });
+      }
+    }
+
+    /**
+     * Calls a method of the fallback's task.
+     * @param {'send' | 'close'} method
+     * @param {object} option
+     * @param {import('./outcome.js').Callbacks} callbacks
+     * @param {string} api
+     * @returns {Promise<{ errMsg: string }>}
+     */
+    callOther(method, option, callbacks, api) {
+      const promise = callTask(this.other, method, option).then(
+        () => outcome(callbacks, true, `${api}:ok`),
+        (error) => outcome(callbacks, false, whyFailed(error, api)),
+      );
+      promise.catch(noop);
+      return promise;
     }
 
     /** Waits for another module: the one that was asked has died. */
@@ -470,6 +572,7 @@ export function createConnections(module, settings) {
       presence.forget(this.redial);
       connections.delete(this.id);
       early.delete(this);
+      served.delete(this);
       this.pending = [];
     }
 
@@ -509,18 +612,26 @@ export function createConnections(module, settings) {
     hold(kind, payload, size) {
       if (kind === MESSAGE) {
         if (this.shed) return;
-        const { maxHeldMessages = DEFAULT_MAX_HELD_MESSAGES, maxHeldBytes = DEFAULT_MAX_HELD_BYTES } =
-          settings;
-        if (this.pendingMessages >= maxHeldMessages || this.pendingBytes + size > maxHeldBytes) {
+        if (!this.mayHold(size)) {
           this.shed = true;
           this.pending.push([ERROR, { errMsg: TEXT_TOO_MUCH_HELD }, 0]);
           this.ws.close(CODE_TOO_MUCH_HELD);
           return;
         }
-        this.pendingMessages++;
-        this.pendingBytes += size;
       }
       this.pending.push([kind, payload, size]);
+    }
+
+    /**
+     * Whether another message may be held; counts it if so.
+     * @param {number} size in bytes
+     */
+    mayHold(size) {
+      const { maxHeldMessages = DEFAULT_MAX_HELD_MESSAGES, maxHeldBytes = DEFAULT_MAX_HELD_BYTES } = settings;
+      if (this.pendingMessages >= maxHeldMessages || this.pendingBytes + size > maxHeldBytes) return false;
+      this.pendingMessages++;
+      this.pendingBytes += size;
+      return true;
     }
 
     /**
@@ -748,7 +859,7 @@ export function createConnections(module, settings) {
 
     replay() {
       this.replayQueued = false;
-      if (this.phase === ENDED) this.handlers.replay();
+      if (this.phase === ENDED || this.phase === SERVED) this.handlers.replay();
       else if (this.carrying) this.askAgain = true;
       else if (this.phase === LIVE) module.callGo(() => this.carryOut(module.go.next(this.id)));
     }
@@ -760,7 +871,7 @@ export function createConnections(module, settings) {
      */
     whenJudged(call) {
       const promise = new Promise((resolve) => this.afterJudgement.push(() => resolve(call())));
-      promise.catch(() => {});
+      promise.catch(noop);
       return promise;
     }
 
@@ -782,6 +893,7 @@ export function createConnections(module, settings) {
       if (!isSendable(data)) {
         return outcome(callbacks, false, `${api}:fail ${TEXT_BAD_DATA}${typeName(data)}`);
       }
+      if (this.phase === SERVED) return this.callOther('send', { data }, callbacks, api);
       if (!this.maySend()) return outcome(callbacks, false, `${api}:fail ${this.whyNotOpen()}`);
       try {
         this.ws.send(data);
@@ -813,6 +925,7 @@ export function createConnections(module, settings) {
       if (this.phase === WAITING) return this.whenJudged(() => this.close(option));
       if (module.paused) return whenFree(() => this.close(option));
       const { fault, code, reason, callbacks } = readClose(option);
+      if (this.phase === SERVED) return this.callOther('close', { code, reason }, callbacks, 'closeSocket');
       if (this.phase !== ENDED) {
         const bytes = new TextEncoder().encode(reason).length;
         const answer = module.callGo(() => module.calls.close(this.id, fault, code, bytes));
@@ -828,6 +941,7 @@ export function createConnections(module, settings) {
     get readyState() {
       if (this.phase === ENDED) return 3;
       if (this.phase === WAITING) return 0;
+      if (this.phase === SERVED) return this.other.readyState ?? Number(this.opened);
       const { readyState } = this.ws;
       if (module.paused) return readyState;
       const state = module.callGo(() => module.go.state(this.id));
@@ -858,12 +972,13 @@ export function createConnections(module, settings) {
    */
   function whenFree(call) {
     const promise = new Promise((resolve) => module.whenFree(() => resolve(call())));
-    promise.catch(() => {});
+    promise.catch(noop);
     return promise;
   }
 
   /** The task that the global functions are for, if there is one. */
-  const newest = () => module.go && connections.get(module.callGo(() => module.go.newest()));
+  const newest = () =>
+    [...served].pop() ?? (module.go && connections.get(module.callGo(() => module.go.newest())));
 
   /**
    * @param {number} kind
@@ -939,7 +1054,7 @@ export function createConnections(module, settings) {
       }
     },
 
-    stats: () => ({ tasks: connections.size, ...slots.stats() }),
+    stats: () => ({ tasks: connections.size + served.size, ...slots.stats() }),
   };
 }
 

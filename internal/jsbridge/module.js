@@ -166,6 +166,9 @@ export function createModule({ version, host, configuration, onStart, onDeath })
       lastId = id;
     },
 
+    /** Returns the id of a task that the Go half does not have. */
+    takeId: () => ++lastId,
+
     /**
      * Ends the Go half. Where the host can start another, the next call waits for that.
      * @param {unknown} why
