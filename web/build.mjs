@@ -6,10 +6,11 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { minify } from 'terser';
 import { quickBrotli, smallestBrotli } from './brotli.mjs';
 
 const web = fileURLToPath(new URL('.', import.meta.url));
@@ -93,6 +94,25 @@ const kinds = {
   },
 };
 
+/**
+ * Writes a script and its source map. A page waits for each byte of it, and terser finds what esbuild leaves: 5 % after
+ * compression.
+ *
+ * @param {import('esbuild').OutputFile} script
+ * @param {import('esbuild').OutputFile} map
+ * @param {boolean} toplevel whether the names of the outermost scope are its own
+ */
+async function writeSmaller(script, map, toplevel) {
+  const { code = '', map: smaller } = await minify(script.text, {
+    compress: { passes: 3 },
+    toplevel,
+    sourceMap: { content: map.text, url: basename(map.path) },
+  });
+  mkdirSync(dirname(script.path), { recursive: true });
+  writeFileSync(script.path, code);
+  writeFileSync(map.path, String(smaller));
+}
+
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 /** @type {Array<[keyof typeof kinds, Record<string, string>]>} */
@@ -104,7 +124,14 @@ const scripts = [
 for (const [kind, entries] of scripts) {
   for (const [out, file] of Object.entries(entries)) {
     const keepNames = out === 'websocket'; // of its class
-    await bundle({ outdir: dist, keepNames, ...kinds[kind], entryPoints: [{ in: join(web, file), out }] });
+    const { outputFiles: [map, script] = [] } = await bundle({
+      outdir: dist,
+      keepNames,
+      ...kinds[kind],
+      entryPoints: [{ in: join(web, file), out }],
+      write: false,
+    });
+    await writeSmaller(script, map, kind !== 'classic');
   }
 }
 writeFileSync(join(dist, 'cjs/package.json'), '{ "type": "commonjs" }\n');
