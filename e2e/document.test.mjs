@@ -80,7 +80,7 @@ for (const name of engineNames) {
         return [urls, opened.header];
       })()`);
       assert.deepEqual(got, [
-        [['wss://example.qq.com', ['protocol1']]],
+        [['wss://example.qq.com/', ['protocol1']]],
         { 'Sec-WebSocket-Protocol': 'protocol1' },
       ]);
       await page.close();

@@ -235,9 +235,9 @@ test('tells in words what was refused', async () => {
   await says('#task-1 .task-error', 'connectSocket:fail');
   assert.equal(await text('#task-1 .ending .close'), '1006, not clean');
 
-  await fill('#url', 'http://127.0.0.1/');
+  await fill('#url', 'ftp://127.0.0.1/');
   await page.click('#connect');
-  await says('#connect-error', 'connectSocket:fail invalid url "http://127.0.0.1/"');
+  await says('#connect-error', 'connectSocket:fail invalid url "ftp://127.0.0.1/"');
 
   await fill('#timeout', '50');
   await connect(2, 'delay=30s', 'closed');

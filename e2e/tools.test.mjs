@@ -1,6 +1,6 @@
 /** The package in bundles and development servers of the tools that people have, in Chromium. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -36,8 +36,11 @@ async function visit({ url }, path = '') {
   }
 }
 
-/** The module's file in a project. @param {string} directory */
-const wasmOf = (directory) => join(directory, 'node_modules/connectsocket/dist/connectsocket.wasm');
+/** Copies the module's files from a project to where pages can fetch them. @param {string} project @param {string} to */
+function copyModule(project, to) {
+  const from = join(project, 'node_modules/connectsocket/dist');
+  for (const file of readdirSync(from)) if (file.endsWith('.wasm')) cpSync(join(from, file), join(to, file));
+}
 
 for (const name of ['vite5', 'vite6', 'vite7']) {
   describe(name, () => {
@@ -125,21 +128,21 @@ for (const [name, entry] of [
 
 /** What an error says where the tool has not put out the module. */
 const COPY =
-  /connectsocket\.wasm answered 404.*; copy connectsocket\.wasm from node_modules\/connectsocket\/dist to where pages can fetch it, and add to the app: import \{ load \} from 'connectsocket'; load\(\{ wasm: '\/connectsocket\.wasm' \}\);$/;
+  /connectsocket\.wasm answered 404.*; copy the \.wasm files from node_modules\/connectsocket\/dist to where pages can fetch them, and add to the app: import \{ load \} from 'connectsocket'; load\(\{ wasm: '\/connectsocket\.wasm' \}\);$/;
 
 test('webpack4', patience, async () => {
   const project = await makeProject('bundler', 'webpack4');
   const dir = await bundle('webpack4', 'main.js', project);
   const server = await use(startServe, { dir });
   assert.match(await visit(server), COPY);
-  cpSync(wasmOf(project), join(dir, 'connectsocket.wasm'));
+  copyModule(project, dir);
   assert.equal(await visit(server), 'echoed');
 });
 
 test('webpack4 with the line that the error names', patience, async () => {
   const project = await makeProject('bundler', 'webpack4-url');
   const dir = await bundle('webpack4', 'url.js', project);
-  cpSync(wasmOf(project), join(dir, 'connectsocket.wasm'));
+  copyModule(project, dir);
   assert.equal(await visit(await use(startServe, { dir })), 'echoed');
 });
 
@@ -168,7 +171,7 @@ describe('esbuild', () => {
   test('a module', patience, async () => {
     const { project, dir, server } = await build('esbuild', 'main.js', { format: 'esm' });
     assert.match(await visit(server), COPY);
-    cpSync(wasmOf(project), join(dir, 'connectsocket.wasm'));
+    copyModule(project, dir);
     assert.equal(await visit(server), 'echoed');
   });
 
@@ -176,13 +179,13 @@ describe('esbuild', () => {
     const { server } = await build('esbuild-iife', 'main.js', { format: 'iife' });
     assert.match(
       await visit(server),
-      /this script does not know its own URL; copy connectsocket\.wasm from .* add to the app: .*load\(\{ wasm: '\/connectsocket\.wasm' \}\);$/,
+      /this script does not know its own URL; copy the \.wasm files from .* add to the app: .*load\(\{ wasm: '\/connectsocket\.wasm' \}\);$/,
     );
   });
 
   test('a script with the line that the error names', patience, async () => {
     const { project, dir, server } = await build('esbuild-url', 'url.js', { format: 'iife' });
-    cpSync(wasmOf(project), join(dir, 'connectsocket.wasm'));
+    copyModule(project, dir);
     assert.equal(await visit(server), 'echoed');
   });
 

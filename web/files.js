@@ -93,13 +93,13 @@ function ownURL(file) {
  * @param {string} url at which the file is not
  */
 function cure(name, url) {
-  const copy = 'copy connectsocket.wasm from node_modules/connectsocket/dist ';
+  const copy = 'copy the .wasm files from node_modules/connectsocket/dist ';
   if (url.startsWith('file:')) return `${copy}there`;
   const vite = url.includes('/node_modules/');
   const add = `add to the app: import { load } from 'connectsocket'; `;
   return vite
     ? `${add}import ${name} from 'connectsocket/${name}?url'; load({ ${name} });`
-    : `${copy}to where pages can fetch it, and ${add}load({ ${name}: '/connectsocket.wasm' });`;
+    : `${copy}to where pages can fetch them, and ${add}load({ ${name}: '/connectsocket.wasm' });`;
 }
 
 /**

@@ -141,17 +141,20 @@ export function connectsocket(files) {
   }
 
   /**
-   * Where the rest may be: where load was told, or else beside the script; and beside the first part.
+   * Where the rest may be: where load was told, or else beside the script; and beside the first part, first of all if that
+   * has kept its name.
    * @param {string} url of the first part
    * @returns {import('./rest.js').Sources}
    */
   function restSources(url) {
     /** @type {Array<string | Response | Promise<Response>>} */
     const sources = [];
-    for (const find of [
+    const places = [
       () => locate(files, 'rest', restSource, baseURL()),
       () => new URL('connectsocket.rest.wasm', url).href,
-    ]) {
+    ];
+    if (restSource === undefined && /\/connectsocket\.wasm(?:$|\?)/.test(url)) places.reverse();
+    for (const find of places) {
       try {
         sources.push(find());
       } catch {} // there is no such place
@@ -239,10 +242,10 @@ const isURL = (wasm) => typeof wasm === 'string' || wasm instanceof URL;
  * @param {import('./connectsocket.js').Settings} limits
  */
 function checked(limits) {
-  const { relay, domains, onLimit, fallback } = limits;
   const settings = bare(limits);
+  const { relay, domains, onLimit, fallback } = settings;
   for (const name of /** @type {const} */ (['maxSockets', 'maxHeldBytes', 'maxHeldMessages'])) {
-    const limit = limits[name];
+    const limit = settings[name];
     if (limit !== undefined && !(Number.isInteger(limit) && limit > 0 && limit < 2 ** 31)) {
       throw new Error(`${name} should be a whole number above 0 instead of ${String(limit)}`);
     }

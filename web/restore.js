@@ -53,7 +53,7 @@ export function stateOf(module) {
 export function resume(program, instance, global, { held, counts, free, told }) {
   // The start is over: wasm_exec.js sets itself up, and what it then calls does nothing.
   const exports = { ...instance.exports, run() {} };
-  const started = Object.create(WebAssembly.Instance.prototype, { exports: { value: exports } });
+  const started = Object.create(WebAssembly.Instance.prototype, { exports: bare({ value: exports }) });
   const ended = program.run(started);
   for (const [i, name] of held.entries()) {
     const id = program._values.length;

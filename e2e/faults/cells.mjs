@@ -97,7 +97,8 @@ export function harness() {
       const [, how] = /^connectSocket:fail (.*)$/.exec(errMsg) ?? [];
       const known = { [`WebSocket connection to "${url}" failed`]: 'failed' };
       known[`WebSocket connection to "${url}" was lost`] = 'lost';
-      seen.push(`error: ${known[how] ?? how}`);
+      const plain = how.replace(`"${url}"`, 'URL').replace(/the relay "[^"]*"/, 'the relay');
+      seen.push(`error: ${known[how] ?? plain.replace(/\d+ ms/, 'N ms')}`);
     });
     const closed = new Promise((resolve) => {
       task.onClose(({ code, wasClean }) => {
@@ -147,7 +148,10 @@ export const cells = [
   {
     fault: 'reset before the handshake',
     toxics: both('reset_peer', { timeout: 0 }),
-    want: { ...ways(failed, unexplained), 'before the relay': failed },
+    want: {
+      ...ways(failed, unexplained),
+      'before the relay': told('the relay could not be reached after N ms; URL was not asked'),
+    },
   },
   { fault: 'reset in place of the answer', path: '/hostile?fault=reset', want: ways(failed, unexplained) },
   {
@@ -160,7 +164,11 @@ export const cells = [
     fault: 'silence while connecting, given 300 ms',
     toxics: silence,
     option: { timeout: 300 },
-    want: everywhere(told('timeout')),
+    want: {
+      direct: told('timeout'),
+      'behind the relay': told('timeout: the relay has not answered for URL'),
+      'before the relay': told('timeout: the relay could not be reached'),
+    },
   },
   ...[200, 301, 401, 404, 500, 503].map((status) => ({
     fault: `HTTP ${status}`,
@@ -193,7 +201,7 @@ export const cells = [
   {
     fault: 'extension that was not offered',
     path: '/hostile?fault=extension',
-    want: ways(failed, invalid),
+    want: ways(failed, told('upstream compresses in a way that was not offered')),
   },
   {
     fault: 'TLS: the server speaks none',

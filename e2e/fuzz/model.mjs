@@ -669,6 +669,7 @@ export class Model {
       } else this.arrive(task, 'Message', res, size);
     } else if (type === 'error' && !task.abandoned && !task.failed) {
       task.failed = true;
+      if (res.errMsg === heldTooMuch) task.shed = true;
       this.arrive(task, 'Error', res);
     } else if (type === 'failure' && connecting && !task.failed) {
       task.failed = true;
@@ -705,7 +706,10 @@ export class Model {
    */
   isWanted(task, kind) {
     if (task.handlers[kind].length > 0) return true;
-    return this.handlers[kind].length > 0 && !task.ended && this.isBound(task);
+    if (this.handlers[kind].length === 0 || task.ended) return false;
+    // Those of the global functions learn that a task was shed, though a newer one is theirs.
+    const isEnd = kind === 'Error' || kind === 'Close';
+    return this.isBound(task) || (isEnd && task.shed && task.handlers.Message.length === 0);
   }
 
   /**

@@ -334,7 +334,7 @@ export function createConnections(module, settings) {
         this.admit();
       };
       module.whenSettled(judge);
-      if (!judged) this.openEarly();
+      if (!judged && !module.paused) this.openEarly();
     }
 
     /** Opens the WebSocket while the module loads, if it is sure that the Go half will accept the call. */
@@ -614,7 +614,7 @@ export function createConnections(module, settings) {
         if (this.shed) return;
         if (!this.mayHold(size)) {
           this.shed = true;
-          this.pending.push([ERROR, { errMsg: TEXT_TOO_MUCH_HELD }, 0]);
+          this.pending.push([ERROR, { errMsg: TEXT_TOO_MUCH_HELD }, CODE_TOO_MUCH_HELD]);
           this.ws.close(CODE_TOO_MUCH_HELD);
           return;
         }

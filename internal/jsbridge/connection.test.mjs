@@ -397,3 +397,15 @@ test('a failed try refuses the calls that wait for it, and the next call tries a
   assert.equal(await outcome(second), 'resolved connectSocket:ok');
   assert.deepEqual([log, all.stats().tasks], [['connectSocket:fail offline'], 1]);
 });
+
+test('while Go waits for the rest of its code no WebSocket is opened for a call that it may refuse', async () => {
+  const { connectTask, bridge } = await startPage({ maxSockets: 1 });
+  connectTask({ url });
+  /** @type {string[]} */
+  const log = [];
+  bridge.module.pause(() => watch(connectTask({ url }), log));
+  assert.equal(sockets.length, 1);
+  await turn();
+  assert.equal(sockets.length, 1);
+  assert.deepEqual(log, ['error connectSocket:fail exceed max concurrent count 1', 'close 1006']);
+});

@@ -5,6 +5,7 @@
  *
  * @typedef {import('./outcome.js').Callbacks} Callbacks
  */
+import { bare } from './outcome.js';
 import { DEFAULT_TIMEOUT, MAX_TIMER } from './wire.js';
 
 /** What is wrong with an option, in the words of an errMsg. */
@@ -270,7 +271,11 @@ function readHeader(option, protocols) {
   const record = {};
   // Defined, so that "__proto__" is a field like any other.
   for (const [name, value] of fields)
-    Object.defineProperty(record, name, { value, enumerable: true, configurable: true, writable: true });
+    Object.defineProperty(
+      record,
+      name,
+      bare({ value, enumerable: true, configurable: true, writable: true }),
+    );
   return record;
 }
 

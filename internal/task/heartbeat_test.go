@@ -181,6 +181,36 @@ func TestRenew(t *testing.T) {
 	}
 }
 
+// A task that was shed tells the global handlers of its end, not of its open;
+// also if the host shed it before the call was judged.
+func TestShedTaskTellsItsEndAlone(t *testing.T) {
+	for _, early := range []bool{false, true} {
+		h := newHost(t, Limits{MaxHeldMessages: 2})
+		old, _ := h.connect(call())
+		newer, _ := h.connect(call())
+		h.wsOpen(newer)
+		h.wsOpen(old)
+		h.listenGlobally(Error)
+		h.listenGlobally(Close)
+		if early {
+			h.post(old, Error, CodeTooMuchHeld)
+		} else {
+			for range 3 {
+				h.wsMessage(old, 1)
+			}
+		}
+		h.listenGlobally(Open)
+		h.wsCloseWith(old, CodeTooMuchHeld, true)
+		var got []Kind
+		for _, p := range h.byWhole {
+			got = append(got, p.kind)
+		}
+		if want := []Kind{Error, Open, Close}; !slices.Equal(got, want) {
+			t.Errorf("early %v: the global handlers saw %v, want %v", early, got, want)
+		}
+	}
+}
+
 // An older task that waits for a global handler, in vain since a newer one is
 // there, is shed: the global handlers learn that.
 func TestShedTaskTellsTheGlobalHandlers(t *testing.T) {

@@ -154,6 +154,9 @@ func (t *task) judge(e Event) Decision {
 		if e.Size != 0 {
 			t.retries(e.Size) // before the handlers run: they see a task that connects
 		}
+		if e.Size == CodeTooMuchHeld {
+			t.shed = true // by the host, before the task was judged
+		}
 		t.failed = true
 		return t.accept(e)
 	case Failure:
@@ -217,9 +220,10 @@ func (t *task) own(k Kind) bool { return t.listens&(1<<k) != 0 }
 
 // global reports whether the handlers of the global functions get an event of
 // the task: it is the newest that holds a slot; or it was shed since it waited
-// for them, which they would not learn otherwise.
+// for them, and they would not learn of its end otherwise.
 func (t *task) global(k Kind) bool {
-	return t.set.listens&(1<<k) != 0 && (t.set.bound(t) || t.shed && k != Message && !t.own(Message))
+	end := k == Error || k == Close
+	return t.set.listens&(1<<k) != 0 && (t.set.bound(t) || end && t.shed && !t.own(Message))
 }
 
 func (t *task) full(e Event) bool {

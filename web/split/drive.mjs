@@ -217,6 +217,7 @@ async function refusedOptions({ connectSocket }) {
     { url: '/relative' },
     { url: 'ws://a.example/#fragment' },
     { url: 'no url' },
+    { url: 'wss://unlisted.example/' },
     { url, protocols: ['bad protocol'] },
     { url, protocols: [1] },
     { url, protocols: 1 },

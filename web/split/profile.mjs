@@ -33,6 +33,7 @@ export async function profile(module, script, extent) {
   const api = await import(script);
   await api.load({
     relay: 'ws://relay.example/',
+    domains: ['ws://a.example', 'ws://b.example'],
     wasm: new Response(new Uint8Array(observed), { headers: { 'content-type': 'application/wasm' } }),
   });
   await drive(api, extent);
