@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
@@ -106,10 +106,9 @@ async function writeSmaller(script, map, toplevel) {
   const { code = '', map: smaller } = await minify(script.text, {
     compress: { passes: 3 },
     toplevel,
-    sourceMap: { content: map.text, url: basename(map.path) },
+    sourceMap: { content: map.text, includeSources: true, url: basename(map.path) },
   });
-  mkdirSync(dirname(script.path), { recursive: true });
-  writeFileSync(script.path, code);
+  writeFileSync(script.path, `${code}\n`);
   writeFileSync(map.path, String(smaller));
 }
 
@@ -129,9 +128,9 @@ for (const [kind, entries] of scripts) {
       keepNames,
       ...kinds[kind],
       entryPoints: [{ in: join(web, file), out }],
-      write: false,
+      write: kind === 'common', // which is for bundlers, and Node finds its names as esbuild writes them
     });
-    await writeSmaller(script, map, kind !== 'classic');
+    if (script) await writeSmaller(script, map, kind === 'module');
   }
 }
 writeFileSync(join(dist, 'cjs/package.json'), '{ "type": "commonjs" }\n');
