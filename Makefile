@@ -103,7 +103,7 @@ test-engines: tools ## the js/wasm tests in headless Firefox and WebKit
 	exec 3< <(exec bin/serve -addr 127.0.0.1:0 -dir web); trap "kill $$!" EXIT; \
 	read -r -u 3 _ _ url; export CONNECTSOCKET_ECHO=ws$${url#http}/echo; \
 	for engine in firefox webkit; do echo "in $$engine:"; \
-	  GOOS=js GOARCH=wasm go test $(ARGS) -p 1 -exec="node $(CURDIR)/e2e/wasmtest.mjs $$engine" $(WASM_PACKAGES); \
+	  GOOS=js GOARCH=wasm go test $(ARGS) -p 1 -exec="node $(CURDIR)/e2e/drive/wasmtest.mjs $$engine" $(WASM_PACKAGES); \
 	done
 
 .PHONY: test-e2e

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { atExit, killGroup, makeHome, requireExecutable } from '../e2e/processes.mjs';
+import { atExit, killGroup, makeHome, requireExecutable } from '../e2e/drive/processes.mjs';
 
 /**
  * Chromium by its own protocol, over a pipe, with no domain enabled but Performance: watching a page's network

@@ -10,7 +10,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { requireExecutable } from '../e2e/processes.mjs';
+import { requireExecutable } from '../e2e/drive/processes.mjs';
 
 const dist = fileURLToPath(new URL('../web/dist/', import.meta.url));
 const { values, positionals } = parseArgs({

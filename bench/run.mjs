@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openEngine } from '../e2e/engine.mjs';
+import { openEngine } from '../e2e/drive/engine.mjs';
 import { buildAll, output } from './build.mjs';
 import { Chromium } from './chromium.mjs';
 import { measureMemory } from './memory.mjs';

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { atExit, killGroup } from '../e2e/processes.mjs';
-import { freePort } from '../e2e/server.mjs';
+import { atExit, killGroup } from '../e2e/drive/processes.mjs';
+import { freePort } from '../e2e/drive/server.mjs';
 
 /**
  * Starts a program, to be ended with this one or by stop.

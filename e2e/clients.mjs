@@ -4,12 +4,12 @@ import { createServer } from 'node:http';
 import { build } from 'esbuild';
 import { Server } from 'socket.io';
 import { WebSocketServer } from 'ws';
-import { startSite } from './server.mjs';
+import { startSite } from './drive/server.mjs';
 
 /** @import { IncomingMessage } from 'node:http' */
 /** @import { AddressInfo } from 'node:net' */
 /** @import { WebSocket } from 'ws' */
-/** @import { Engine, Page } from './engine.mjs' */
+/** @import { Engine, Page } from './drive/engine.mjs' */
 
 /** What the pages of client libraries share: what was thrown there and not caught, and a way to wait. */
 const common = `

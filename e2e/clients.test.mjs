@@ -6,11 +6,11 @@ import { before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import mqtt from 'mqtt';
 import { startBundledSite, startSocketIo, withPage as withPageOf } from './clients.mjs';
-import { engineNames, openEngine } from './engine.mjs';
-import { startMosquitto } from './mosquitto.mjs';
-import { closeAfterTests, startServe } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { startMosquitto } from './drive/mosquitto.mjs';
+import { closeAfterTests, startServe } from './drive/server.mjs';
 
-/** @import { Engine, Page } from './engine.mjs' */
+/** @import { Engine, Page } from './drive/engine.mjs' */
 
 const patience = { timeout: 120_000 }; // what has not come by then never will
 

@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { engineNames, openEngine } from './engine.mjs';
-import { closeAfterTests, startServe, startSite } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, startServe, startSite } from './drive/server.mjs';
 
 // What is between these lines is the document's.
 const example1 = `
@@ -58,7 +58,7 @@ const redirect = (/** @type {string} */ echo) => `
 for (const name of engineNames) {
   describe(name, () => {
     const use = closeAfterTests();
-    /** @type {import('./engine.mjs').Engine} */
+    /** @type {import('./drive/engine.mjs').Engine} */
     let engine;
     let site = '';
 

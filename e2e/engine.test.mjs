@@ -9,12 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { engineNames, openEngine } from './engine.mjs';
-import { requireExecutable } from './processes.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { requireExecutable } from './drive/processes.mjs';
 
 /** @import { IncomingMessage, Server, ServerResponse } from 'node:http' */
 /** @import { AddressInfo } from 'node:net' */
-/** @import { Engine } from './engine.mjs' */
+/** @import { Engine } from './drive/engine.mjs' */
 
 // Every process of an engine inherits the environment, so a value of our own there finds them all, and only ours.
 const marker = randomUUID();
@@ -244,7 +244,7 @@ for (const name of engineNames) {
     });
 
     test('leaves nothing behind when its process is told to end', async () => {
-      const script = `const { openEngine } = await import(${JSON.stringify(import.meta.resolve('./engine.mjs'))});
+      const script = `const { openEngine } = await import(${JSON.stringify(import.meta.resolve('./drive/engine.mjs'))});
         await openEngine(${JSON.stringify(name)});
         console.log('open');`;
       const temporary = mkdtempSync(join(tmpdir(), 'cs-')); // short: Chromium keeps a socket there

@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { engineNames, openEngine } from './engine.mjs';
-import { closeAfterTests, integrity, startServe, startSite } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, integrity, startServe, startSite } from './drive/server.mjs';
 
-/** @import { Engine } from './engine.mjs' */
-/** @import { Answer } from './server.mjs' */
+/** @import { Engine } from './drive/engine.mjs' */
+/** @import { Answer } from './drive/server.mjs' */
 
 const directory = new URL('../examples/', import.meta.url);
 const files = readdirSync(directory, { withFileTypes: true })

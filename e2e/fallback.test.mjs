@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { engineNames, openEngine } from './engine.mjs';
-import { closeAfterTests, startServe, startSite } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, startServe, startSite } from './drive/server.mjs';
 
-/** @import { Engine } from './engine.mjs' */
+/** @import { Engine } from './drive/engine.mjs' */
 
 /** A connectSocket as frameworks have it, in a file for the sake of pages with a policy. */
 const other = `
@@ -35,7 +35,7 @@ const page = (/** @type {string} */ head) =>
   `<!doctype html><link rel="icon" href="data:,"><script src="other.js"></script>${head}`;
 const script = '<script src="page.js"></script><script src="connectsocket.js"></script>';
 
-/** @type {Record<string, import('./server.mjs').Answer>} */
+/** @type {Record<string, import('./drive/server.mjs').Answer>} */
 const paths = {
   '/other.js': { body: other },
   '/page.js': {

@@ -8,13 +8,13 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { engineNames, openEngine } from './engine.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, startSite } from './drive/server.mjs';
 import { cells, harness } from './faults/cells.mjs';
 import { startFaults, Victim } from './faults/server.mjs';
 import { Table } from './faults/table.mjs';
-import { closeAfterTests, startSite } from './server.mjs';
 
-/** @import { Engine } from './engine.mjs' */
+/** @import { Engine } from './drive/engine.mjs' */
 /** @import { Lab, Way } from './faults/cells.mjs' */
 /** @import { Faults } from './faults/server.mjs' */
 

@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { engineNames, openEngine } from './engine.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests } from './drive/server.mjs';
 import { check, keep, openFuzz, readRegressions, replay, report, startFuzz } from './fuzz/fuzz.mjs';
-import { closeAfterTests } from './server.mjs';
 
-/** @import { Page } from './engine.mjs' */
+/** @import { Page } from './drive/engine.mjs' */
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 

@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { harness } from './contract.cases.mjs';
-import { engineNames, openEngine } from './engine.mjs';
-import { closeAfterTests, startServe, startSite } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, startServe, startSite } from './drive/server.mjs';
 
-/** @import { Engine, Page } from './engine.mjs' */
+/** @import { Engine, Page } from './drive/engine.mjs' */
 
 // Opens one connection more than the limit leaves, so that only a slot that has come back makes the last possible.
 const fill = `

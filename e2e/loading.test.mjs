@@ -7,12 +7,12 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { engineNames, openEngine } from './engine.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, dist, integrity, startServe, startSite } from './drive/server.mjs';
 import { moduleExports } from './members.mjs';
-import { closeAfterTests, dist, integrity, startServe, startSite } from './server.mjs';
 
-/** @import { Engine, Page } from './engine.mjs' */
-/** @import { Answer } from './server.mjs' */
+/** @import { Engine, Page } from './drive/engine.mjs' */
+/** @import { Answer } from './drive/server.mjs' */
 
 const wasm = readFileSync(join(dist, 'connectsocket.wasm'));
 const goroot = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();

@@ -12,11 +12,20 @@ import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import * as vite from 'vite';
 import webpack from 'webpack';
-import { engineNames, openEngine } from './engine.mjs';
-import { makeProject, pack, root, run, scratch, shown, viteBuild, viteDevelopment } from './project.mjs';
-import { closeAfterTests, startServe } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import {
+  makeProject,
+  pack,
+  root,
+  run,
+  scratch,
+  shown,
+  viteBuild,
+  viteDevelopment,
+} from './drive/project.mjs';
+import { closeAfterTests, startServe } from './drive/server.mjs';
 
-/** @import { Engine } from './engine.mjs' */
+/** @import { Engine } from './drive/engine.mjs' */
 
 const bin = join(root, 'node_modules/.bin');
 

@@ -8,10 +8,10 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { engineNames, openEngine } from './engine.mjs';
-import { closeAfterTests, dist, startServe } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, dist, startServe } from './drive/server.mjs';
 
-/** @import { Page } from './engine.mjs' */
+/** @import { Page } from './drive/engine.mjs' */
 
 // The built package, with axe beside it: the playground's policy lets no script in but its own server's.
 const site = mkdtempSync(join(tmpdir(), 'playground-'));
@@ -103,7 +103,7 @@ for (const name of engineNames) {
     const use = closeAfterTests();
     /** @type {string} */
     let url;
-    /** @type {import('./engine.mjs').Engine} */
+    /** @type {import('./drive/engine.mjs').Engine} */
     let engine;
 
     before(async () => {

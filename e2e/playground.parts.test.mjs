@@ -15,8 +15,8 @@ import { indentJson } from '../web/playground/json.js';
 import { Store } from '../web/playground/store.js';
 import { en } from '../web/playground/texts/en.js';
 import { zh } from '../web/playground/texts/zh.js';
-import { openEngine } from './engine.mjs';
-import { closeAfterTests, startServe, startSite } from './server.mjs';
+import { openEngine } from './drive/engine.mjs';
+import { closeAfterTests, startServe, startSite } from './drive/server.mjs';
 
 const folder = fileURLToPath(new URL('../web/playground', import.meta.url));
 

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import puppeteer from 'puppeteer-core';
 import { en } from '../web/playground/texts/en.js';
 import { zh } from '../web/playground/texts/zh.js';
-import { closeAfterTests, startServe } from './server.mjs';
+import { closeAfterTests, startServe } from './drive/server.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const PATIENCE = 180_000; // milliseconds: what has not come by then never will

@@ -6,11 +6,11 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { harness } from './contract.cases.mjs';
-import { engineNames, openEngine } from './engine.mjs';
-import { closeAfterTests, startServe, startSite } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, startServe, startSite } from './drive/server.mjs';
 
-/** @import { Engine } from './engine.mjs' */
-/** @import { Answer } from './server.mjs' */
+/** @import { Engine } from './drive/engine.mjs' */
+/** @import { Answer } from './drive/server.mjs' */
 
 /** Puts properties on Object.prototype, until the page calls clean. */
 const pollute = (/** @type {string} */ properties) => `<script>{

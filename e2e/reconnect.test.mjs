@@ -3,11 +3,11 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { engineNames, openEngine } from './engine.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, startSite } from './drive/server.mjs';
 import { startFaults, Victim } from './faults/server.mjs';
-import { closeAfterTests, startSite } from './server.mjs';
 
-/** @import { Engine, Page } from './engine.mjs' */
+/** @import { Engine, Page } from './drive/engine.mjs' */
 
 for (const name of engineNames) {
   describe(name, () => {

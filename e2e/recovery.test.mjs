@@ -9,10 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { harness } from './contract.cases.mjs';
-import { engineNames, openEngine } from './engine.mjs';
-import { closeAfterTests, startServe, startSite } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, startServe, startSite } from './drive/server.mjs';
 
-/** @import { Engine, Page } from './engine.mjs' */
+/** @import { Engine, Page } from './drive/engine.mjs' */
 
 /** Keeps each module that the page starts, to be broken; the first few die at their start where the URL says so. */
 const hook = `

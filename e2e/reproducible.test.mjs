@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { atExit } from './processes.mjs';
-import { dist } from './server.mjs';
+import { atExit } from './drive/processes.mjs';
+import { dist } from './drive/server.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'connectsocket-reproducible-'));

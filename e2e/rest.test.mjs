@@ -6,10 +6,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { harness } from './contract.cases.mjs';
-import { engineNames, openEngine } from './engine.mjs';
-import { closeAfterTests, dist, startServe, startSite } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, dist, startServe, startSite } from './drive/server.mjs';
 
-/** @import { Engine } from './engine.mjs' */
+/** @import { Engine } from './drive/engine.mjs' */
 
 const read = (/** @type {string} */ file) => readFileSync(join(dist, file));
 const REST = 'connectsocket.rest.wasm';

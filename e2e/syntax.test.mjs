@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createContext, Script } from 'node:vm';
-import { tools } from './project.mjs';
-import { dist } from './server.mjs';
+import { tools } from './drive/project.mjs';
+import { dist } from './drive/server.mjs';
 
 const acorn = tools('acorn');
 const swc = tools('@swc/core');

@@ -7,11 +7,11 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import * as esbuild from 'esbuild';
 import webpack from 'webpack';
-import { openEngine } from './engine.mjs';
-import { makeProject, shown, tools, viteBuild, viteDevelopment } from './project.mjs';
-import { closeAfterTests, startServe } from './server.mjs';
+import { openEngine } from './drive/engine.mjs';
+import { makeProject, shown, tools, viteBuild, viteDevelopment } from './drive/project.mjs';
+import { closeAfterTests, startServe } from './drive/server.mjs';
 
-/** @import { Engine } from './engine.mjs' */
+/** @import { Engine } from './drive/engine.mjs' */
 
 const patience = { timeout: 120_000 }; // what has not come by then never will
 

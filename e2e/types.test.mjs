@@ -3,7 +3,7 @@ import { cpSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
-import { makeProject, run, tools } from './project.mjs';
+import { makeProject, run, tools } from './drive/project.mjs';
 
 const patience = { timeout: 120_000 }; // what has not come by then never will
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { makeProject, run, tools } from './project.mjs';
-import { closeAfterTests, startServe } from './server.mjs';
+import { makeProject, run, tools } from './drive/project.mjs';
+import { closeAfterTests, startServe } from './drive/server.mjs';
 
 const patience = { timeout: 120_000 }; // what has not come by then never will
 

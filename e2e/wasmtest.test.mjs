@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { engineNames } from './engine.mjs';
+import { engineNames } from './drive/engine.mjs';
 
-const runner = fileURLToPath(import.meta.resolve('./wasmtest.mjs'));
+const runner = fileURLToPath(import.meta.resolve('./drive/wasmtest.mjs'));
 const directory = mkdtempSync(join(tmpdir(), 'connectsocket-wasmtest-'));
 const program = join(directory, 'example.test');
 

@@ -10,11 +10,11 @@ import { useServer } from 'graphql-ws/use/ws';
 // @ts-expect-error: it has no types
 import StompServer from 'stomp-broker-js';
 import { startBundledSite, startHttp, startSocketIo, startWebSockets, withPage } from './clients.mjs';
-import { engineNames, openEngine } from './engine.mjs';
-import { closeAfterTests, startServe } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, startServe } from './drive/server.mjs';
 
 /** @import { WebSocketServer } from 'ws' */
-/** @import { Engine, Page } from './engine.mjs' */
+/** @import { Engine, Page } from './drive/engine.mjs' */
 
 const patience = { timeout: 120_000 }; // what has not come by then never will
 

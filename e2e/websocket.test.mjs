@@ -10,12 +10,12 @@ import { createServer as createHttpsServer } from 'node:https';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { WebSocketServer } from 'ws';
-import { engineNames, openEngine } from './engine.mjs';
-import { certificate, closeAfterTests, startServe, startSite } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { certificate, closeAfterTests, startServe, startSite } from './drive/server.mjs';
 
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
 /** @import { AddressInfo } from 'node:net' */
-/** @import { Engine, Page } from './engine.mjs' */
+/** @import { Engine, Page } from './drive/engine.mjs' */
 
 const patience = { timeout: 300_000 }; // what has not come by then never will
 

@@ -1,10 +1,10 @@
 /** connectSocket as WeChat and uni-app have it, in every engine. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { engineNames, openEngine } from './engine.mjs';
-import { closeAfterTests, startServe, startSite } from './server.mjs';
+import { engineNames, openEngine } from './drive/engine.mjs';
+import { closeAfterTests, startServe, startSite } from './drive/server.mjs';
 
-/** @import { Page } from './engine.mjs' */
+/** @import { Page } from './drive/engine.mjs' */
 
 /** What the cases use: the two objects with the family on them, and what was reported as unhandled. */
 const harness = `

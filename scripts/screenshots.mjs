@@ -6,7 +6,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import puppeteer from 'puppeteer-core';
-import { startServe } from '../e2e/server.mjs';
+import { startServe } from '../e2e/drive/server.mjs';
 
 const MOST_BYTES = 150_000;
 const images = fileURLToPath(new URL('../docs/images', import.meta.url));

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { openEngine } from '../engine.mjs';
-import { atExit, killGroup } from '../processes.mjs';
+import { openEngine } from '../drive/engine.mjs';
+import { atExit, killGroup } from '../drive/processes.mjs';
 
-/** @import { Engine } from '../engine.mjs' */
+/** @import { Engine } from '../drive/engine.mjs' */
 
 /** Whose connectSocket a build has: the framework's own, or ours. @typedef {'stock' | 'ours'} Column */
 

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { openEngine } from '../engine.mjs';
-import { install, root, run, shown, startProgram } from '../project.mjs';
-import { closeAfterTests, freePort, startServe } from '../server.mjs';
+import { openEngine } from '../drive/engine.mjs';
+import { install, root, run, shown, startProgram } from '../drive/project.mjs';
+import { closeAfterTests, freePort, startServe } from '../drive/server.mjs';
 
-/** @import { Engine } from '../engine.mjs' */
+/** @import { Engine } from '../drive/engine.mjs' */
 
 const patience = { timeout: 600_000 }; // what has not come by then never will
 

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { startServe } from '../server.mjs';
+import { startServe } from '../drive/server.mjs';
 import { patience, useApp } from './app.mjs';
 
 /** @import { Column, Table } from './app.mjs' */

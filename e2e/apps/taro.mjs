@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePort, startServe } from '../server.mjs';
+import { freePort, startServe } from '../drive/server.mjs';
 import { patience, useApp } from './app.mjs';
 
 /** @import { Column, Table } from './app.mjs' */

@@ -7,7 +7,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePort, startServe } from '../server.mjs';
+import { freePort, startServe } from '../drive/server.mjs';
 import { patience, useApp } from './app.mjs';
 
 /** @import { Column, Table } from './app.mjs' */

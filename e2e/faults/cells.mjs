@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { STATUS_CODES } from 'node:http';
 
-/** @import { EngineName, Page } from '../engine.mjs' */
+/** @import { EngineName, Page } from '../drive/engine.mjs' */
 /** @import { Faults } from './server.mjs' */
 
 /**

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { atExit } from '../processes.mjs';
-import { certificate } from '../server.mjs';
+import { atExit } from '../drive/processes.mjs';
+import { certificate } from '../drive/server.mjs';
 
 const binary = fileURLToPath(new URL('../../bin/faults', import.meta.url));
 

@@ -12,8 +12,8 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { openEngine } from '../engine.mjs';
-import { startSite } from '../server.mjs';
+import { openEngine } from '../drive/engine.mjs';
+import { startSite } from '../drive/server.mjs';
 import { startFaults } from './server.mjs';
 import { soakPage } from './soak.page.mjs';
 

@@ -11,10 +11,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
-import { openEngine } from '../engine.mjs';
-import { startSite } from '../server.mjs';
+import { openEngine } from '../drive/engine.mjs';
+import { startSite } from '../drive/server.mjs';
 
-/** @import { Page } from '../engine.mjs' */
+/** @import { Page } from '../drive/engine.mjs' */
 /** @import { Program } from './program.mjs' */
 
 /**
@@ -88,7 +88,7 @@ export async function startFuzz() {
 /**
  * Opens the fuzzer's page.
  *
- * @param {import('../engine.mjs').Engine} engine
+ * @param {import('../drive/engine.mjs').Engine} engine
  * @param {string} url of startFuzz
  * @returns {Promise<Page>}
  */

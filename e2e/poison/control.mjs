@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { harness } from '../contract.cases.mjs';
-import { engineNames, openEngine } from '../engine.mjs';
-import { closeAfterTests, startServe, startSite } from '../server.mjs';
+import { engineNames, openEngine } from '../drive/engine.mjs';
+import { closeAfterTests, startServe, startSite } from '../drive/server.mjs';
 
 for (const name of engineNames) {
   describe(name, () => {
     const use = closeAfterTests();
     let site = '';
     let echo = '';
-    /** @type {import('../engine.mjs').Engine} */
+    /** @type {import('../drive/engine.mjs').Engine} */
     let engine;
 
     before(async () => {

@@ -15,7 +15,7 @@ import { startServe } from './server.mjs';
 /** @import { HttpServer } from 'vite' */
 /** @import { Page } from './engine.mjs' */
 
-export const root = fileURLToPath(new URL('..', import.meta.url));
+export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Where the projects of a test file are; it goes when the process does. */
 export const scratch = mkdtempSync(join(tmpdir(), 'connectsocket-projects-'));

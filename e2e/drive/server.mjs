@@ -14,7 +14,7 @@ import { atExit, requireExecutable } from './processes.mjs';
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
 /** @import { AddressInfo } from 'node:net' */
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The built package, or what CONNECTSOCKET_DIST names in its place. */
 export const dist = process.env.CONNECTSOCKET_DIST ?? join(root, 'web/dist');

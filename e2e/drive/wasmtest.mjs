@@ -1,6 +1,6 @@
 // Runs a js/wasm program of Go in a browser, for `go test -exec`:
 //
-//     GOOS=js GOARCH=wasm go test -exec="node $PWD/e2e/wasmtest.mjs firefox" ./...
+//     GOOS=js GOARCH=wasm go test -exec="node $PWD/e2e/drive/wasmtest.mjs firefox" ./...
 //
 // The program gets its arguments, and of the environment what begins with GO or CONNECTSOCKET_, and TZ. What it writes
 // is passed on as it comes, and this process ends with its exit code. It has no files.
