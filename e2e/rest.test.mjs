@@ -74,6 +74,8 @@ const files = {
 
 /** What pages do every day. */
 const ordinary = `
+  const { origin } = new URL(echo);
+  await connectSocket.load({ relay: origin + '/relay', domains: [origin] });
   const one = connectSocket({ url: echo });
   const events = watch(one);
   await events.open;
@@ -86,7 +88,7 @@ const ordinary = `
   await Promise.all(tasks.map((task) => watch(task).open));
   tasks.forEach((task, i) => task.close({ code: 3000 + i, reason: 'bye' }));
   await Promise.all(tasks.map((task) => watch(task).close));
-  for (const option of [undefined, {}, { url: 1 }, { url: 'ftp://a' }, { url: echo, protocols: ['a', 'a'] }])
+  for (const option of [undefined, {}, { url: 1 }, { url: 'ftp://a' }, { url: echo, protocols: ['a', 'a'] }, { url: 'wss://other.example' }])
     await failure(connectSocket(option));
   await failure(one.close({ code: 999 }));
   await failure(one.send({ data: 1 }));
@@ -95,6 +97,13 @@ const ordinary = `
   await back.open;
   again.close();
   await back.close;
+  const relayed = connectSocket({ url: echo, header: { 'X-Any': 'a' }, heartbeat: { interval: 50, message: 'ping' } });
+  const through = watch(relayed);
+  await through.open;
+  await relayed.send({ data: 'text' });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  relayed.close();
+  await through.close;
   one.close();
   await events.close;
   const { restForced, restJoined } = connectSocket.stats();
