@@ -111,6 +111,22 @@ const paths = {
   ),
   '/wasm_exec.js': { body: readFileSync(join(goroot, 'lib/wasm/wasm_exec.js')) },
   '/frame.html': page('<iframe src="classic.html"></iframe>'),
+  '/srcdoc.html': page(`<iframe srcdoc='${classic}'></iframe>`),
+  '/inline.html': page(`<script>${readFileSync(join(dist, 'connectsocket.js'))}</script>`),
+  '/taken.html': page(`<script>globalThis.connectSocket = 'theirs';</script>${classic}
+    <script type="module" src="page.mjs"></script>`),
+  '/promise.html': page(`${classic}<script>
+    globalThis.Native = Promise;
+    globalThis.Promise = class Theirs {
+      static all = (...all) => Native.all(...all);
+      static race = (...all) => Native.race(...all);
+      static resolve = (...all) => Native.resolve(...all);
+      static reject = (...all) => Native.reject(...all);
+      constructor(f) { this.native = new Native(f); }
+      then(...handlers) { return this.native.then(...handlers); }
+      catch(handler) { return this.native.catch(handler); }
+    };
+  </script>`),
   '/limits.html': page('<script src="connectsocket.js" data-max-sockets="many"></script>'),
   '/domains.html': page('<script src="connectsocket.js" data-domains="a.example"></script>'),
   '/absent.html': page('<script src="connectsocket.js" data-wasm="absent.wasm"></script>'),
@@ -131,6 +147,15 @@ const paths = {
   },
   '/worker.mjs': {
     body: `import { connectSocket } from './connectsocket.mjs'; onmessage = async ({ data }) => postMessage(await (${roundTrip})(connectSocket, data));`,
+  },
+  '/limited.js': {
+    body: `globalThis.connectsocketOptions = { maxSockets: 1 };
+      importScripts('connectsocket.js');
+      onmessage = async ({ data }) => {
+        const task = connectSocket({ url: data });
+        postMessage(await connectSocket({ url: data }).catch(({ errMsg }) => errMsg));
+        task.close();
+      };`,
   },
   '/shared.js': {
     body: `importScripts('connectsocket.js'); onconnect = ({ ports: [port] }) => { port.onmessage = async ({ data }) => port.postMessage(await (${roundTrip})(connectSocket, data)); };`,
@@ -318,6 +343,61 @@ for (const name of engineNames) {
       'classic.html',
       `return (${worker})(new SharedWorker('shared.js'));`,
       'round trip',
+    );
+
+    inPage(
+      'classic worker with settings',
+      'classic.html',
+      `return (${worker})(new Worker('limited.js'));`,
+      'connectSocket:fail exceed max concurrent count 1',
+    );
+    /** @param {string} head @param {string} [type] */
+    const blobWorker = (head, type = 'classic') => `
+      const site = new URL('.', location.href).href;
+      const body = 'onmessage = async ({ data }) => postMessage(await (${roundTrip.replaceAll('\n', ' ').replaceAll("'", "\\'")})(connectSocket, data).catch(({ errMsg }) => errMsg));';
+      const script = new Blob([${head} + body], { type: 'text/javascript' });
+      return (${worker})(new Worker(URL.createObjectURL(script), { type: '${type}' }));`;
+    inPage(
+      'classic worker from a blob, with the URL of the module',
+      'classic.html',
+      blobWorker(
+        `'globalThis.connectsocketOptions = { wasm: "' + site + 'connectsocket.wasm" }; importScripts("' + site + 'connectsocket.js");'`,
+      ),
+      'round trip',
+    );
+    inPage(
+      'classic worker from a blob, without',
+      'classic.html',
+      blobWorker(`'importScripts("' + site + 'connectsocket.js");'`),
+      `connectSocket:fail this script does not know its own URL; copy the .wasm files from node_modules/connectsocket/dist to where pages can fetch them, and add to the app: import { load } from 'connectsocket'; load({ wasm: '/connectsocket.wasm' });`,
+    );
+    inPage(
+      'module worker from a blob',
+      'classic.html',
+      blobWorker(`'import { connectSocket } from "' + site + 'connectsocket.mjs";'`, 'module'),
+      'round trip',
+    );
+    inPage(
+      'in a frame of srcdoc',
+      'srcdoc.html',
+      'return roundTrip(frames[0].connectSocket, echo);',
+      'round trip',
+    );
+    inPage('inlined script', 'inline.html', 'return roundTrip(connectSocket, echo);', 'round trip');
+    inPage(
+      'beside a connectSocket of the page',
+      'taken.html',
+      'return [connectSocket, await roundTrip(api.connectSocket, echo)];',
+      ['theirs', 'round trip'],
+    );
+    inPage(
+      'with a Promise that is replaced later',
+      'promise.html',
+      `const events = [];
+       const task = connectSocket.connectTask({ url: echo, success: () => events.push('success') });
+       task.onOpen(() => { events.push('open'); task.send({ data: 'x' }); });
+       return new Native((resolve) => task.onMessage(({ data }) => resolve([...events, data])));`,
+      ['success', 'open', 'x'],
     );
 
     // What a page is told where the module cannot be had; and that it goes on.

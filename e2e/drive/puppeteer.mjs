@@ -78,7 +78,12 @@ class PuppeteerPage {
 
   /** @param {string} url */
   async goto(url) {
-    await this.#page.goto(url);
+    try {
+      await this.#page.goto(url);
+    } catch (error) {
+      await this.#page.goto('about:blank'); // Chromium still goes to a page of its own, which tells of the failure
+      throw error;
+    }
   }
 
   async back() {

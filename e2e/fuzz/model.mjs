@@ -705,11 +705,20 @@ export class Model {
    * @param {Kind} kind
    */
   isWanted(task, kind) {
-    if (task.handlers[kind].length > 0) return true;
-    if (this.handlers[kind].length === 0 || task.ended) return false;
-    // Those of the global functions learn that a task was shed, though a newer one is theirs.
+    return this.audience(task, kind).length > 0;
+  }
+
+  /**
+   * The handlers of the global functions that get an event of this kind.
+   *
+   * @param {Task} task
+   * @param {Kind} kind
+   */
+  globalsOf(task, kind) {
+    // They learn that a task was shed since it waited for them, though a newer one is theirs.
     const isEnd = kind === 'Error' || kind === 'Close';
-    return this.isBound(task) || (isEnd && task.shed && task.handlers.Message.length === 0);
+    const told = this.isBound(task) || (isEnd && task.shed && task.handlers.Message.length === 0);
+    return !task.ended && told ? this.handlers[kind] : [];
   }
 
   /**
@@ -791,7 +800,7 @@ export class Model {
    * @param {Kind} kind
    */
   audience(task, kind) {
-    return [...task.handlers[kind], ...(!task.ended && this.isBound(task) ? this.handlers[kind] : [])];
+    return [...task.handlers[kind], ...this.globalsOf(task, kind)];
   }
 
   /**

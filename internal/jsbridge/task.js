@@ -62,7 +62,9 @@ for (const [name, f] of Object.entries(properties)) {
 for (const [name, value] of Object.entries(constants)) members[name] = bare({ value, enumerable: true });
 
 const taskPrototype = Object.create(Object.prototype, members);
-const promisePrototype = Object.create(Promise.prototype, members);
+// As it is now: another library may replace it later.
+const NativePromise = Promise;
+const promisePrototype = Object.create(NativePromise.prototype, members);
 
 /**
  * @param {import('./module.js').Module} module
@@ -76,7 +78,7 @@ export function createTasks(module, connections) {
     let resolve = noop;
     /** @type {(res: object) => void} */
     let reject = noop;
-    const promise = new Promise((...functions) => {
+    const promise = new NativePromise((...functions) => {
       [resolve, reject] = functions;
     });
     if (call.callbacks.fail || call.callbacks.complete) promise.catch(noop); // told, hence handled
