@@ -8,6 +8,9 @@ import { atExit, killGroup, makeHome, requireExecutable } from './processes.mjs'
 
 /** @import { Browser, BrowserPage, Message } from './engine.mjs' */
 
+// Milliseconds for a document to load.
+const PATIENCE = 10_000;
+
 /**
  * Starts Debian's WebKitGTK on a virtual screen of its own.
  *
@@ -111,6 +114,7 @@ class Session {
       capabilities: {
         alwaysMatch: {
           acceptInsecureCerts: true,
+          timeouts: { pageLoad: PATIENCE },
           'webkitgtk:browserOptions': { binary, args: ['--automation'] },
         },
       },
@@ -161,7 +165,8 @@ class Session {
   async #command(method, path, body) {
     const response = await fetch(this.#url + path, { method, body: body && JSON.stringify(body) });
     const { value } = await response.json();
-    if (!response.ok) throw new Error(`${value.error}: ${value.message}`);
+    if (!response.ok)
+      throw Object.assign(new Error(`${value.error}: ${value.message}`), { code: value.error });
     return value;
   }
 }
@@ -229,7 +234,11 @@ class WebkitPage {
   /** @param {string} url */
   async goto(url) {
     await this.console(); // saves what the document said that goes now
-    await this.#send('POST', '/url', { url });
+    const load = () => this.#send('POST', '/url', { url });
+    await load().catch((error) => {
+      if (error.code !== 'timeout') throw error;
+      return load(); // at times the driver misses that a document has loaded
+    });
     const shown = await this.#execute(
       'sync',
       `${prelude}\nreturn { url: location.href, text: document.documentElement.textContent };`,
