@@ -188,14 +188,39 @@ func TestRun(t *testing.T) {
 		b, _ := io.ReadAll(resp.Body)
 		return resp.StatusCode, string(b)
 	}
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/relay": 400, "/metrics": 404, "/": 404} {
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/relay": 400, "/metrics": 404, "/log-level": 404, "/debug/pprof/": 404, "/": 404} {
 		if got, _ := get("https://" + addrs.Relay + path); got != want {
 			t.Errorf("%s: %d, want %d", path, got, want)
 		}
 	}
-	if _, b := get("http://" + addrs.Metrics + "/metrics"); !strings.Contains(b, `connectsocket_relay_handshakes_total{outcome="upgrade"} 1`) ||
-		!strings.Contains(b, `connectsocket_relay_bytes_total{direction="up"} 0`) || !strings.Contains(b, "connectsocket_relay_connections 0") {
-		t.Errorf("metrics:\n%s", b)
+	_, metrics := get("http://" + addrs.Metrics + "/metrics")
+	for _, want := range []string{`connectsocket_relay_handshakes_total{outcome="upgrade"} 1`, `connectsocket_relay_bytes_total{direction="up"} 0`,
+		"connectsocket_relay_connections 0", "connectsocket_relay_max_connections 10000", "go_build_info{", "process_max_fds ", "process_open_fds "} {
+		if !strings.Contains(metrics, "\n"+want) {
+			t.Errorf("no %s in the metrics:\n%s", want, metrics)
+		}
+	}
+	if code, b := get("http://" + addrs.Metrics + "/debug/pprof/goroutine?debug=1"); code != 200 || !strings.Contains(b, "goroutine profile") {
+		t.Errorf("a profile: %d %.100s", code, b)
+	}
+	for _, c := range []struct {
+		level string
+		code  int
+		want  string
+	}{{"warn\n", 200, "WARN\n"}, {"loud", 400, "not a level: "}, {strings.Repeat("x", 1<<20), 400, "not a level: "}, {"debug", 200, "DEBUG\n"}} {
+		req, _ := http.NewRequest(http.MethodPut, "http://"+addrs.Metrics+"/log-level", strings.NewReader(c.level))
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != c.code || !strings.HasPrefix(string(b), c.want) {
+			t.Errorf("log level %.10q: %d %s", c.level, resp.StatusCode, b)
+		}
+	}
+	if _, b := get("http://" + addrs.Metrics + "/log-level"); b != "DEBUG\n" {
+		t.Errorf("log level %q", b)
 	}
 
 	serial := func() int64 {
@@ -235,7 +260,7 @@ func TestRun(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if msgs := strings.Join(<-rest, ", "); !strings.HasSuffix(msgs, "draining, drained") {
+	if msgs := strings.Join(<-rest, ", "); !strings.HasSuffix(msgs, "draining, drained") || strings.Count(msgs, "log level set") != 2 {
 		t.Errorf("logs: %s", msgs)
 	}
 }

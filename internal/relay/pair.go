@@ -173,8 +173,7 @@ func (p *pair) pass(f *flow, dst *leg, b []byte) (written bool, bad *violation) 
 // account logs and counts the end of a pair.
 func (p *pair) account() {
 	took := time.Since(p.began)
-	p.relay.metrics.ends.WithLabelValues(p.cause).Inc()
-	p.relay.metrics.seconds.Observe(took.Seconds())
+	p.relay.metrics.end(p.cause, took)
 	p.log.Info("end", "cause", p.cause, "code", int(p.code), "seconds", took.Seconds(),
 		"up_bytes", p.flows[up].bytes.Load(), "up_messages", p.flows[up].messages.Load(),
 		"down_bytes", p.flows[down].bytes.Load(), "down_messages", p.flows[down].messages.Load())

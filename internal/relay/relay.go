@@ -188,7 +188,7 @@ func New(cfg Config) (*Relay, error) {
 	r := &Relay{
 		cfg:     cfg,
 		rate:    rate.NewLimiter(rate.Limit(cfg.HandshakeRate), max(1, int(cfg.HandshakeRate))),
-		metrics: newMetrics(),
+		metrics: newMetrics(&cfg),
 		clients: map[netip.Prefix]*client{},
 		pairs:   map[*pair]struct{}{},
 		started: time.Now(),
@@ -225,8 +225,7 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		outcome = f.outcome
 		r.leave(addr)
 	}
-	r.metrics.handshakes.WithLabelValues(outcome).Inc()
-	r.metrics.handshakeSeconds.Observe(time.Since(began).Seconds())
+	r.metrics.handshake(outcome, time.Since(began))
 }
 
 // turnAway answers a page before its upgrade. It does not wait for what the page may still send.
