@@ -77,7 +77,7 @@ func parse(args, environ []string, output io.Writer) (*options, error) {
 	fs.DurationVar(&o.WriteStall, "write-stall", time.Minute, "how long a peer may take nothing of what is sent to it")
 	fs.DurationVar(&o.PingInterval, "ping", 25*time.Second, "silence before a peer is pinged, and again before it is given up; proxies often cut after 60s")
 	fs.DurationVar(&o.drainDelay, "drain-delay", 0, "how long to serve on after SIGTERM while /readyz fails, for load balancers to notice")
-	fs.DurationVar(&o.drain, "drain", 6*time.Second, "how long connections may go on after that, before they are closed with 1001, which takes 2s at most")
+	fs.DurationVar(&o.drain, "drain", 6*time.Second, "the time over which connections are closed with 1001 after that, one after another; the last takes 2s more at most")
 	fs.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "least `level` to log, as JSON to standard error: debug, info, warn or error")
 	fs.BoolVar(&o.check, "check", false, "check the settings and the files they name, and exit")
 	fs.BoolVar(&o.version, "version", false, "print the version, and exit")

@@ -139,10 +139,11 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	time.Sleep(o.drainDelay)
 	deadline, cancel := context.WithTimeout(context.Background(), o.drain)
 	defer cancel()
-	if err := r.Drain(deadline); err != nil {
-		log.Warn("drained", "reason", err.Error())
+	closed, err := r.Drain(deadline)
+	if err != nil {
+		log.Warn("drained", "closed", closed, "reason", err.Error())
 	} else {
-		log.Info("drained")
+		log.Info("drained", "closed", closed)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -59,8 +60,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestDefaults holds the defaults against the world: proxies that cut after 60 s of silence, docker stop, which waits 10 s, and
-// Kubernetes, which waits 30.
+// TestDefaults holds the defaults against the world: proxies that cut after 60 s of silence, docker stop, which waits 10 s,
+// Kubernetes, which waits 30, and the systemd unit.
 func TestDefaults(t *testing.T) {
 	o, err := parse(nil, nil, io.Discard)
 	if err != nil {
@@ -71,6 +72,10 @@ func TestDefaults(t *testing.T) {
 	}
 	if end := o.drainDelay + o.drain + 2*time.Second; end > 9*time.Second {
 		t.Errorf("the drain ends after %v", end)
+	}
+	stop := regexp.MustCompile(`(?m)^TimeoutStopSec=(\d+)$`).FindStringSubmatch(read(t, "relay.service"))
+	if stop == nil || !strings.Contains(read(t, "README.md"), "of the unit, "+stop[1]+" s") {
+		t.Errorf("deploy/README.md does not have the unit's %q", stop)
 	}
 }
 

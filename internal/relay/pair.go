@@ -36,6 +36,8 @@ type pair struct {
 	once       sync.Once
 	cause      string               // of the end, set once
 	code       websocket.StatusCode // of the first close, set once
+
+	dismissed bool // Drain has closed it; Relay.mu guards it
 }
 
 // leg is one connection of a pair.

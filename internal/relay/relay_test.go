@@ -32,10 +32,10 @@ func serve(t *testing.T, cfg Config, upstreams ...string) (*Relay, string) {
 	t.Helper()
 	r, url := newRelay(t, cfg, upstreams...)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := r.Drain(ctx); err != nil {
-			t.Errorf("connections outlived the test: %v", err)
+		if closed, err := r.Drain(ctx); closed > 0 || err != nil {
+			t.Errorf("connections outlived the test: %d were closed, %v", closed, err)
 		}
 	})
 	return r, url
