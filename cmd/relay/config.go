@@ -62,6 +62,7 @@ func parse(args, environ []string, output io.Writer) (*options, error) {
 		o.TrustedProxies = append(o.TrustedProxies, p)
 		return err
 	})
+	fs.BoolVar(&o.ProxyProtocol, "proxy-protocol", false, "the proxies of -trusted-proxy begin each connection with a PROXY header, version 1 or 2, which names the client")
 	fs.IntVar(&o.MaxConns, "max-conns", 10_000, "connections held at once; as many may wait for their upgrade")
 	fs.IntVar(&o.MaxConnsPerAddr, "max-conns-per-addr", 100, "the same, of one IPv4 address or IPv6 /64")
 	fs.Float64Var(&o.HandshakeRate, "handshakes", 200, "handshakes per second, with bursts of as many")
@@ -176,6 +177,9 @@ func (o *options) warnings() []string {
 		if p.Bits() == 0 {
 			w = append(w, fmt.Sprintf("-trusted-proxy %v lets every client choose its address", p))
 		}
+	}
+	if o.ProxyProtocol && len(o.TrustedProxies) == 0 {
+		w = append(w, "-proxy-protocol does nothing without -trusted-proxy")
 	}
 	if o.MaxConnsPerAddr > o.MaxConns {
 		w = append(w, "-max-conns-per-addr is above -max-conns")

@@ -60,6 +60,36 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestSettingsTable holds the table of docs/relay.md to the flags and their defaults.
+func TestSettingsTable(t *testing.T) {
+	var help bytes.Buffer
+	parse([]string{"-h"}, nil, &help)
+	page := read(t, "../docs/relay.md")
+	rows := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`-.*?) \\| (.*?) ?\\|").FindAllStringSubmatch(page, -1) {
+		for _, flag := range regexp.MustCompile("`-([a-z-]+)`").FindAllStringSubmatch(row[1], -1) {
+			rows[flag[1]] = strings.Trim(row[2], "`")
+		}
+	}
+	flags := 0
+	for _, flag := range strings.Split(help.String(), "\n  -")[1:] {
+		name := regexp.MustCompile(`^[a-z-]+`).FindString(flag)
+		flags++
+		fallback := ""
+		if m := regexp.MustCompile(`\(default "?([^)"]*)"?\)`).FindStringSubmatch(flag); m != nil {
+			fallback = m[1]
+		}
+		got, ok := rows[name]
+		if !ok || got != fallback && !(fallback == "" && (got == "false" || got == "0s")) {
+			t.Errorf("docs/relay.md says %q of -%s, whose default is %q", got, name, fallback)
+		}
+		delete(rows, name)
+	}
+	if flags < 20 || len(rows) > 0 {
+		t.Errorf("of %d flags, docs/relay.md has %v too many", flags, rows)
+	}
+}
+
 // TestDefaults holds the defaults against the world: proxies that cut after 60 s of silence, docker stop, which waits 10 s,
 // Kubernetes, which waits 30, and the systemd unit.
 func TestDefaults(t *testing.T) {
@@ -93,6 +123,7 @@ func TestCheck(t *testing.T) {
 		"-check -origin https://a.example":               "no upstream is allowed",
 		"-check -allow a.example":                        "no origin is allowed",
 		good + " -trusted-proxy 0.0.0.0/0":               "choose its address",
+		good + " -proxy-protocol":                        "does nothing without -trusted-proxy",
 		good + " -max-conns 1000000000":                  "open files are not enough",
 		good + " -max-conns-per-addr 100000":             "above -max-conns",
 		good + " -tls-cert " + cert + " -tls-key " + key: "expired",

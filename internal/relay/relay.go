@@ -80,6 +80,9 @@ type Config struct {
 	DenyHeaders []string
 	// TrustedProxies are the peers whose X-Forwarded-For names the client.
 	TrustedProxies []netip.Prefix
+	// ProxyProtocol has the trusted proxies begin each connection with a PROXY header, version 1 or 2, which names the client.
+	// Others may not send one. It holds for the listener that Guard returns.
+	ProxyProtocol bool
 	// Authorize is the URL of the operator's own endpoint, which is asked about each page before its upstream is connected: a
 	// GET with the page's Cookie, Authorization, Origin and User-Agent, its address as X-Forwarded-For, the connection's id as
 	// X-Request-Id and the upstream, without the query, as X-Upstream. 2xx lets it pass, and its headers named Upstream-… are
