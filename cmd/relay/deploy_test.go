@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -90,6 +92,122 @@ func TestDashboard(t *testing.T) {
 	}
 	promtool(t, "check", "rules", file)
 	metricsExist(t, strings.Join(exprs, "\n")+text[strings.Index(text, "label_values("):])
+}
+
+// TestUnit holds the systemd unit, alone and with TLS of its own, to systemd and to the relay's settings.
+func TestUnit(t *testing.T) {
+	unit, dropIn := read(t, "relay.service"), read(t, "relay-tls.conf")
+	for name, files := range map[string]map[string]string{
+		"alone":    {"relay.service": unit},
+		"with TLS": {"relay.service": unit, "relay.service.d/tls.conf": dropIn},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for file, text := range files {
+				text = strings.Replace(text, "ExecStart=/usr/local/bin/relay", "ExecStart="+os.Args[0], 1)
+				os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o755)
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, args := range [][]string{{"verify", "--man=no"}, {"security", "--offline=true", "--threshold=20", "--no-pager"}} {
+				cmd := exec.Command("systemd-analyze", append(args, filepath.Join(dir, "relay.service"))...)
+				if cmd.Err != nil {
+					t.Fatalf("this test needs the package systemd: %v", cmd.Err)
+				}
+				out, err := cmd.CombinedOutput()
+				if err != nil || args[0] == "verify" && strings.Contains(string(out), dir) { // it only warns of a name that it does not know
+					t.Errorf("systemd-analyze %s: %v\n%s", args[0], err, out)
+				}
+			}
+		})
+	}
+	// What the drop-in sets are settings, and they lead to the credentials that it loads.
+	_, environ, _ := strings.Cut(dropIn, "\nEnvironment=")
+	environ, _, _ = strings.Cut(environ, "\n")
+	o, err := parse(nil, strings.Fields(environ), io.Discard)
+	if err != nil || len(o.unknown) > 0 || o.listen != ":443" {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	for _, file := range []string{o.tlsCert, o.tlsKey} {
+		name, ok := strings.CutPrefix(file, "%d/")
+		if !ok || !strings.Contains(dropIn, "\nLoadCredential="+name+":/") {
+			t.Errorf("%s is not loaded", file)
+		}
+	}
+}
+
+// TestDockerfile runs the commands of the Dockerfile's build stage, with what the .dockerignore leaves of the repository.
+func TestDockerfile(t *testing.T) {
+	stage, rest, ok := strings.Cut(read(t, "Dockerfile"), "\nFROM gcr.io/")
+	if !ok {
+		t.Fatal("there is no second stage")
+	}
+	context, source, out := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "relay")
+	for line := range strings.Lines(read(t, "Dockerfile.dockerignore")) {
+		name, ok := strings.CutPrefix(strings.TrimSpace(line), "!")
+		if !ok {
+			continue
+		}
+		from, to := filepath.Join("../..", name), filepath.Join(context, name)
+		if fi, err := os.Stat(from); err == nil && fi.IsDir() {
+			copyInto(t, from+"/.", to)
+		} else {
+			copyInto(t, from, to)
+		}
+	}
+	ran := 0
+	for line := range strings.Lines(stage) {
+		command, args, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch command {
+		case "FROM":
+			if want := "golang:" + strings.Join(strings.Split(strings.TrimPrefix(runtime.Version(), "go"), ".")[:2], ".") + " AS build"; args != want {
+				t.Errorf("built by %s, here by %s", args, want)
+			}
+		case "WORKDIR":
+		case "COPY":
+			names := strings.Fields(args)
+			to := filepath.Join(source, names[len(names)-1])
+			for _, name := range names[:len(names)-1] {
+				from := filepath.Join(context, name)
+				fi, err := os.Stat(from)
+				if err != nil {
+					t.Fatalf("COPY %s: %v", args, err)
+				}
+				if fi.IsDir() {
+					from += "/."
+				}
+				copyInto(t, from, to)
+			}
+		case "RUN":
+			cmd := exec.Command("sh", "-c", strings.Replace(args, "-o /relay ", "-o "+out+" ", 1))
+			cmd.Dir = source
+			if b, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", args, err, b)
+			}
+			ran++
+		default:
+			if command != "" && command != "#" {
+				t.Errorf("unknown: %s", command)
+			}
+		}
+	}
+	if b, err := exec.Command(out, "-version").Output(); err != nil || !strings.HasPrefix(string(b), "relay ") || ran != 2 {
+		t.Errorf("after %d commands the relay says %q, %v", ran, b, err)
+	}
+	for _, want := range []string{"COPY --from=build /relay /relay\n", `ENTRYPOINT ["/relay"]`} {
+		if !strings.Contains(rest, want) {
+			t.Errorf("the second stage lacks %s", want)
+		}
+	}
+}
+
+func copyInto(t *testing.T, from, to string) {
+	t.Helper()
+	os.MkdirAll(filepath.Dir(to), 0o755)
+	if b, err := exec.Command("cp", "-r", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, b)
+	}
 }
 
 // metricsExist checks that each metric in text, and each outcome and cause asked for, is one that the relay serves.
