@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"connectsocket/internal/relay"
 )
@@ -202,6 +204,58 @@ func TestDockerfile(t *testing.T) {
 	}
 }
 
+// TestKubernetes has the manifests accord with the relay: its settings, its ports, and the times of its end. make check holds
+// them to the schemas.
+func TestKubernetes(t *testing.T) {
+	deployment := read(t, "kubernetes/deployment.yaml")
+	var environ []string
+	for _, m := range regexp.MustCompile(`\{ name: (RELAY_\w+), value: '?([^'}]+?)'? \}`).FindAllStringSubmatch(deployment, -1) {
+		environ = append(environ, m[1]+"="+m[2])
+	}
+	if len(environ) != strings.Count(deployment, "name: RELAY_") {
+		t.Fatalf("of the variables only %q are read", environ)
+	}
+	o, err := parse(nil, environ, io.Discard)
+	if err != nil || len(o.unknown) > 0 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	number := func(file, what string) int {
+		t.Helper()
+		m := regexp.MustCompile(what).FindStringSubmatch(read(t, file))
+		if m == nil {
+			t.Fatalf("%s has no %s", file, what)
+		}
+		n, _ := strconv.Atoi(m[1])
+		return n
+	}
+	gives := number("kubernetes/deployment.yaml", `terminationGracePeriodSeconds: (\d+)`)
+	pause := number("kubernetes/deployment.yaml", `sleep: \{ seconds: (\d+) \}`)
+	takes := time.Duration(pause)*time.Second + o.drainDelay + o.drain + 2*time.Second
+	if left := time.Duration(gives)*time.Second - takes; left < 2*time.Second || left > 10*time.Second {
+		t.Errorf("of %d s the end takes %v", gives, takes)
+	}
+	// The ingress stops sending before the relay refuses: a failed probe is not waited for.
+	if pause < 3 && o.drainDelay < 3*time.Second {
+		t.Error("the relay refuses pages that the ingress still sends")
+	}
+	if scale := number("kubernetes/autoscaler.yaml", `periodSeconds: (\d+)`); scale < gives {
+		t.Errorf("the autoscaler takes the next relay after %d s, within the drain of the last", scale)
+	}
+	if held := number("kubernetes/autoscaler.yaml", `averageValue: '(\d+)'`); held*100/o.MaxConns < 40 || held*100/o.MaxConns > 80 {
+		t.Errorf("more relays at %d of %d connections", held, o.MaxConns)
+	}
+	metricsExist(t, read(t, "kubernetes/autoscaler.yaml"))
+	for name, addr := range map[string]string{"http": o.listen, "metrics": o.metrics} {
+		port := addr[strings.LastIndex(addr, ":"):][1:]
+		if !strings.Contains(deployment, "{ name: "+name+", containerPort: "+port+" }") || !strings.Contains(read(t, "kubernetes/network.yaml"), "{ port: "+name+", ") {
+			t.Errorf("the port %s is not that of %s", name, addr)
+		}
+		if !regexp.MustCompile(`(?m)^EXPOSE .*\b` + port + `\b`).MatchString(read(t, "Dockerfile")) {
+			t.Errorf("the image does not expose %s", port)
+		}
+	}
+}
+
 func copyInto(t *testing.T, from, to string) {
 	t.Helper()
 	os.MkdirAll(filepath.Dir(to), 0o755)
@@ -234,8 +288,8 @@ func metricsExist(t *testing.T, text string) {
 		}
 	}
 	found := regexp.MustCompile(`\b(?:connectsocket_relay|process|go)_\w+`).FindAllString(text, -1)
-	if len(found) < 5 {
-		t.Errorf("only %d names of metrics", len(found))
+	if len(found) == 0 {
+		t.Error("no names of metrics")
 	}
 	for _, name := range found {
 		if !names[name] {
