@@ -280,7 +280,7 @@ func TestRefusals(t *testing.T) {
 		flood(t, Config{MaxConnsPerAddr: 2}, 2, http.StatusTooManyRequests, "address_full")
 	})
 	t.Run("rate", func(t *testing.T) {
-		flood(t, Config{HandshakeRate: 0.001}, 1, http.StatusTooManyRequests, "rate")
+		flood(t, Config{HandshakeRate: 0.001}, 1, http.StatusServiceUnavailable, "rate")
 	})
 	t.Run("address rate", func(t *testing.T) {
 		r, relay := serve(t, Config{HandshakeRatePerAddr: 0.001, MaxConnsPerAddr: 2})

@@ -265,7 +265,7 @@ func (r *Relay) admit(req *http.Request, addr netip.Prefix) *failure {
 	case r.held >= r.cfg.MaxConns:
 		return &failure{outcome: "full", status: http.StatusServiceUnavailable, reason: "the relay is full"}
 	case !r.rate.Allow():
-		return &failure{outcome: "rate", status: http.StatusTooManyRequests, reason: "too many handshakes, try again later"}
+		return &failure{outcome: "rate", status: http.StatusServiceUnavailable, reason: "too many handshakes, try again later"}
 	}
 	r.held++
 	c.held++
