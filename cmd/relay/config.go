@@ -50,7 +50,7 @@ func parse(args, environ []string, output io.Writer) (*options, error) {
 		return func(s string) error { *p = append(*p, s); return nil }
 	}
 	fs.StringVar(&o.listen, "listen", ":8080", "`address` to serve /relay, /healthz and /readyz at")
-	fs.StringVar(&o.metrics, "metrics", "localhost:8081", "`address` to serve /metrics (Prometheus) at; empty for none")
+	fs.StringVar(&o.metrics, "metrics", "localhost:8081", "`address` to serve /metrics (Prometheus), /debug/pprof/ and /log-level at; empty for none")
 	fs.StringVar(&o.tlsCert, "tls-cert", "", "certificate chain, a PEM `file`; with -tls-key, serves wss; read again when it changes")
 	fs.StringVar(&o.tlsKey, "tls-key", "", "private key, a PEM `file`")
 	list("allow", "`upstreams` that pages may reach, comma-separated or repeated: host:port, host (the port of ws or wss),\n*.suffix, with wss:// before it for TLS only; none by default. Only a host named in full may have a private address", texts(&o.Allow))
