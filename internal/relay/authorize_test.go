@@ -186,7 +186,7 @@ func TestAuthorizeFails(t *testing.T) {
 				}
 			}))
 			t.Cleanup(endpoint.Close)
-			r, relay := serve(t, Config{Authorize: endpoint.URL, AuthorizeTimeout: 200 * time.Millisecond}, echo)
+			r, relay := serve(t, Config{Authorize: endpoint.URL, AuthorizeTimeout: 500 * time.Millisecond}, echo)
 			want, outcome := "the relay could not ask", "authorize_failed"
 			if strings.Contains(answer, "403") {
 				want, outcome = "connectSocket:fail ", "unauthorized"
