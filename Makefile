@@ -46,7 +46,7 @@ package: build ## pack web/ for npm as bin/connectsocket-VERSION.tgz, and print 
 test: tools check audit test-go test-js test-split test-wasm test-engines test-e2e test-poison ## install what is missing, then run every check and test
 
 .PHONY: check
-check: build bin/staticcheck scripts/api/node_modules ## gofmt, vet, staticcheck, tsc, Biome, docs/api.md
+check: build bin/staticcheck bin/kubectl-validate scripts/api/node_modules ## gofmt, vet, staticcheck, tsc, Biome, docs/api.md, Kubernetes
 	test -z "$$(gofmt -l $(GO_FILES) | tee /dev/stderr)"
 	go vet ./...
 	GOOS=js GOARCH=wasm go vet ./cmd/wasm $(WASM_PACKAGES)
@@ -57,6 +57,7 @@ check: build bin/staticcheck scripts/api/node_modules ## gofmt, vet, staticcheck
 	node_modules/.bin/tsc -p types
 	node_modules/.bin/biome check --error-on-warnings .
 	node scripts/api/build.mjs --check
+	bin/kubectl-validate --version 1.30 deploy/kubernetes
 
 .PHONY: api
 api: scripts/api/node_modules ## write docs/api.md from the type declarations
@@ -75,6 +76,7 @@ fmt: node_modules ## format and tidy the sources: gofmt, Biome
 audit: ## go.sum against what was downloaded, npm's advisories against the lock files
 	go mod verify
 	go mod verify -modfile=tools.mod
+	go mod verify -modfile=deploy/kubernetes/tools.mod
 	node scripts/audit.mjs
 
 .PHONY: test-go
@@ -169,6 +171,9 @@ node_modules: package.json package-lock.json
 # Their own module graph: see tools.mod.
 bin/staticcheck: tools.mod tools.sum
 	go build -modfile=tools.mod -o $@ honnef.co/go/tools/cmd/staticcheck
+
+bin/kubectl-validate: deploy/kubernetes/tools.mod deploy/kubernetes/tools.sum
+	go build -modfile=$< -o $@ sigs.k8s.io/kubectl-validate
 
 bin/wasmbrowsertest: tools.mod tools.sum
 	go build -modfile=tools.mod -o $@ github.com/agnivade/wasmbrowsertest

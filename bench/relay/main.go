@@ -32,12 +32,13 @@ func main() {
 	each := flag.Duration("time", time.Second, "of each measurement")
 	held := flag.Int("held", 10_000, "pairs to hold")
 	only := flag.String("only", "", "measure only what `contains` this in its name")
+	scaling := flag.Int("scaling", 0, "instead of all that, have three relays behind nginx serve this many pages, of which one is killed and one drained")
 	flag.Parse()
 	err := func() error {
 		if *echo {
 			return serveEcho()
 		}
-		return run(*relay, *rounds, *each, *held, *only)
+		return run(*relay, *rounds, *each, *held, *only, *scaling)
 	}()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -85,7 +86,7 @@ func newStage(relay string, pinned bool) (*stage, error) {
 	}
 	offer := fmt.Sprintf(`{"url":"ws://%s/"}`, s.echo.addr)
 	s.paths = append(s.paths, path{name: "relay", proxy: p, dial: func() (net.Conn, error) { return dial(p.addr, "/relay", offer) }})
-	n, err := startNginx(proxyCPU, s.dir, s.echo.addr)
+	n, err := startNginx(proxyCPU, s.dir, proxy(s.echo.addr))
 	if err != nil {
 		return s, err
 	}
@@ -326,7 +327,7 @@ func hold(p path, n int) (memory, descriptors float64, err error) {
 	return float64(rss(pid)-memoryBefore) / float64(n), float64(fds(pid)-fdsBefore) / float64(n), nil
 }
 
-func run(relay string, rounds int, each time.Duration, held int, only string) error {
+func run(relay string, rounds int, each time.Duration, held int, only string, scaling int) error {
 	relay, err := filepath.Abs(relay)
 	if err != nil {
 		return err
@@ -338,6 +339,9 @@ func run(relay string, rounds int, each time.Duration, held int, only string) er
 	limit.Cur = limit.Max
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("raising the limit of file descriptors: %w", err)
+	}
+	if scaling > 0 {
+		return benchScaling(relay, scaling)
 	}
 	if most := int(min(limit.Max, 1<<20)-200) / 2; held > most {
 		fmt.Printf("of %d pairs, %d fit the limit of %d file descriptors\n", held, most, limit.Max)

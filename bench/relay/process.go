@@ -56,8 +56,8 @@ func startProcess(cpu string, address *regexp.Regexp, name string, args ...strin
 	}
 }
 
-// startNginx starts nginx as one process that proxies WebSockets to upstream, tuned as an operator would.
-func startNginx(cpu, dir, upstream string) (*process, error) {
+// startNginx starts nginx as one process, with what server says within its http block for an address to listen at.
+func startNginx(cpu, dir string, server func(addr string) string) (*process, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -74,23 +74,9 @@ events { worker_connections 50000; }
 http {
   access_log off;
   client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
-  server {
-    listen %[2]s backlog=4096;
-    tcp_nodelay on;
-    location / {
-      proxy_pass http://%[3]s;
-      proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection upgrade;
-      proxy_buffer_size 64k;
-      proxy_buffers 8 64k;
-      proxy_busy_buffers_size 128k;
-      proxy_read_timeout 1h;
-      proxy_send_timeout 1h;
-    }
-  }
+%[2]s
 }
-`, dir, addr, upstream), 0o644)
+`, dir, server(addr)), 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +99,29 @@ http {
 	}
 	cmd.Process.Kill()
 	return nil, fmt.Errorf("nginx does not listen at %s", addr)
+}
+
+// proxy is a server of nginx that proxies WebSockets to upstream, tuned as an operator would.
+func proxy(upstream string) func(addr string) string {
+	return func(addr string) string {
+		return fmt.Sprintf(`
+  server {
+    listen %[1]s backlog=4096;
+    tcp_nodelay on;
+    location / {
+      proxy_pass http://%[2]s;
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection upgrade;
+      proxy_buffer_size 64k;
+      proxy_buffers 8 64k;
+      proxy_busy_buffers_size 128k;
+      proxy_read_timeout 1h;
+      proxy_send_timeout 1h;
+    }
+  }
+`, addr, upstream)
+	}
 }
 
 func (p *process) stop() {

@@ -50,7 +50,7 @@ func parse(args, environ []string, output io.Writer) (*options, error) {
 		return func(s string) error { *p = append(*p, s); return nil }
 	}
 	fs.StringVar(&o.listen, "listen", ":8080", "`address` to serve /relay, /healthz and /readyz at")
-	fs.StringVar(&o.metrics, "metrics", "localhost:8081", "`address` to serve /metrics (Prometheus) at; empty for none")
+	fs.StringVar(&o.metrics, "metrics", "localhost:8081", "`address` to serve /metrics (Prometheus), /debug/pprof/ and /log-level at; empty for none")
 	fs.StringVar(&o.tlsCert, "tls-cert", "", "certificate chain, a PEM `file`; with -tls-key, serves wss; read again when it changes")
 	fs.StringVar(&o.tlsKey, "tls-key", "", "private key, a PEM `file`")
 	list("allow", "`upstreams` that pages may reach, comma-separated or repeated: host:port, host (the port of ws or wss),\n*.suffix, with wss:// before it for TLS only; none by default. Only a host named in full may have a private address", texts(&o.Allow))
@@ -62,6 +62,7 @@ func parse(args, environ []string, output io.Writer) (*options, error) {
 		o.TrustedProxies = append(o.TrustedProxies, p)
 		return err
 	})
+	fs.BoolVar(&o.ProxyProtocol, "proxy-protocol", false, "the proxies of -trusted-proxy begin each connection with a PROXY header, version 1 or 2, which names the client")
 	fs.IntVar(&o.MaxConns, "max-conns", 10_000, "connections held at once; as many may wait for their upgrade")
 	fs.IntVar(&o.MaxConnsPerAddr, "max-conns-per-addr", 100, "the same, of one IPv4 address or IPv6 /64")
 	fs.Float64Var(&o.HandshakeRate, "handshakes", 200, "handshakes per second, with bursts of as many")
@@ -77,7 +78,7 @@ func parse(args, environ []string, output io.Writer) (*options, error) {
 	fs.DurationVar(&o.WriteStall, "write-stall", time.Minute, "how long a peer may take nothing of what is sent to it")
 	fs.DurationVar(&o.PingInterval, "ping", 25*time.Second, "silence before a peer is pinged, and again before it is given up; proxies often cut after 60s")
 	fs.DurationVar(&o.drainDelay, "drain-delay", 0, "how long to serve on after SIGTERM while /readyz fails, for load balancers to notice")
-	fs.DurationVar(&o.drain, "drain", 6*time.Second, "how long connections may go on after that, before they are closed with 1001, which takes 2s at most")
+	fs.DurationVar(&o.drain, "drain", 6*time.Second, "the time over which connections are closed with 1001 after that, one after another; the last takes 2s more at most")
 	fs.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "least `level` to log, as JSON to standard error: debug, info, warn or error")
 	fs.BoolVar(&o.check, "check", false, "check the settings and the files they name, and exit")
 	fs.BoolVar(&o.version, "version", false, "print the version, and exit")
@@ -176,6 +177,9 @@ func (o *options) warnings() []string {
 		if p.Bits() == 0 {
 			w = append(w, fmt.Sprintf("-trusted-proxy %v lets every client choose its address", p))
 		}
+	}
+	if o.ProxyProtocol && len(o.TrustedProxies) == 0 {
+		w = append(w, "-proxy-protocol does nothing without -trusted-proxy")
 	}
 	if o.MaxConnsPerAddr > o.MaxConns {
 		w = append(w, "-max-conns-per-addr is above -max-conns")

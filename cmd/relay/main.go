@@ -18,10 +18,6 @@ import (
 	"time"
 
 	"connectsocket/internal/relay"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 func main() {
@@ -62,7 +58,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		fmt.Fprintln(stdout, "relay", version())
 		return nil
 	}
-	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: o.logLevel}))
+	level := new(slog.LevelVar)
+	level.Set(o.logLevel)
+	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level}))
 	o.Logger = log
 	r, err := relay.New(o.Config)
 	if err != nil {
@@ -121,11 +119,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	addrs := []any{"version", version(), "relay", listener.Addr().String()}
 
 	if o.metrics != "" {
-		registry := prometheus.NewRegistry()
-		registry.MustRegister(r, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-		mux := http.NewServeMux()
-		mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-		metrics := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, ErrorLog: server.ErrorLog}
+		metrics := &http.Server{Handler: inside(newRegistry(r), level, log), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, ErrorLog: server.ErrorLog}
 		listener, err := net.Listen("tcp", o.metrics)
 		if err != nil {
 			return fmt.Errorf("serving metrics: %w", err)
@@ -145,10 +139,11 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	time.Sleep(o.drainDelay)
 	deadline, cancel := context.WithTimeout(context.Background(), o.drain)
 	defer cancel()
-	if err := r.Drain(deadline); err != nil {
-		log.Warn("drained", "reason", err.Error())
+	closed, err := r.Drain(deadline)
+	if err != nil {
+		log.Warn("drained", "closed", closed, "reason", err.Error())
 	} else {
-		log.Info("drained")
+		log.Info("drained", "closed", closed)
 	}
 	return nil
 }

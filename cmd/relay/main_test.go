@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -59,8 +60,38 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestDefaults holds the defaults against the world: proxies that cut after 60 s of silence, docker stop, which waits 10 s, and
-// Kubernetes, which waits 30.
+// TestSettingsTable holds the table of docs/relay.md to the flags and their defaults.
+func TestSettingsTable(t *testing.T) {
+	var help bytes.Buffer
+	parse([]string{"-h"}, nil, &help)
+	page := read(t, "../docs/relay.md")
+	rows := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`-.*?) \\| (.*?) ?\\|").FindAllStringSubmatch(page, -1) {
+		for _, flag := range regexp.MustCompile("`-([a-z-]+)`").FindAllStringSubmatch(row[1], -1) {
+			rows[flag[1]] = strings.Trim(row[2], "`")
+		}
+	}
+	flags := 0
+	for _, flag := range strings.Split(help.String(), "\n  -")[1:] {
+		name := regexp.MustCompile(`^[a-z-]+`).FindString(flag)
+		flags++
+		fallback := ""
+		if m := regexp.MustCompile(`\(default "?([^)"]*)"?\)`).FindStringSubmatch(flag); m != nil {
+			fallback = m[1]
+		}
+		got, ok := rows[name]
+		if !ok || got != fallback && !(fallback == "" && (got == "false" || got == "0s")) {
+			t.Errorf("docs/relay.md says %q of -%s, whose default is %q", got, name, fallback)
+		}
+		delete(rows, name)
+	}
+	if flags < 20 || len(rows) > 0 {
+		t.Errorf("of %d flags, docs/relay.md has %v too many", flags, rows)
+	}
+}
+
+// TestDefaults holds the defaults against the world: proxies that cut after 60 s of silence, docker stop, which waits 10 s,
+// Kubernetes, which waits 30, and the systemd unit.
 func TestDefaults(t *testing.T) {
 	o, err := parse(nil, nil, io.Discard)
 	if err != nil {
@@ -71,6 +102,10 @@ func TestDefaults(t *testing.T) {
 	}
 	if end := o.drainDelay + o.drain + 2*time.Second; end > 9*time.Second {
 		t.Errorf("the drain ends after %v", end)
+	}
+	stop := regexp.MustCompile(`(?m)^TimeoutStopSec=(\d+)$`).FindStringSubmatch(read(t, "relay.service"))
+	if stop == nil || !strings.Contains(read(t, "README.md"), "of the unit, "+stop[1]+" s") {
+		t.Errorf("deploy/README.md does not have the unit's %q", stop)
 	}
 }
 
@@ -88,6 +123,7 @@ func TestCheck(t *testing.T) {
 		"-check -origin https://a.example":               "no upstream is allowed",
 		"-check -allow a.example":                        "no origin is allowed",
 		good + " -trusted-proxy 0.0.0.0/0":               "choose its address",
+		good + " -proxy-protocol":                        "does nothing without -trusted-proxy",
 		good + " -max-conns 1000000000":                  "open files are not enough",
 		good + " -max-conns-per-addr 100000":             "above -max-conns",
 		good + " -tls-cert " + cert + " -tls-key " + key: "expired",
@@ -188,14 +224,39 @@ func TestRun(t *testing.T) {
 		b, _ := io.ReadAll(resp.Body)
 		return resp.StatusCode, string(b)
 	}
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/relay": 400, "/metrics": 404, "/": 404} {
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/relay": 400, "/metrics": 404, "/log-level": 404, "/debug/pprof/": 404, "/": 404} {
 		if got, _ := get("https://" + addrs.Relay + path); got != want {
 			t.Errorf("%s: %d, want %d", path, got, want)
 		}
 	}
-	if _, b := get("http://" + addrs.Metrics + "/metrics"); !strings.Contains(b, `connectsocket_relay_handshakes_total{outcome="upgrade"} 1`) ||
-		!strings.Contains(b, `connectsocket_relay_bytes_total{direction="up"} 0`) || !strings.Contains(b, "connectsocket_relay_connections 0") {
-		t.Errorf("metrics:\n%s", b)
+	_, metrics := get("http://" + addrs.Metrics + "/metrics")
+	for _, want := range []string{`connectsocket_relay_handshakes_total{outcome="upgrade"} 1`, `connectsocket_relay_bytes_total{direction="up"} 0`,
+		"connectsocket_relay_connections 0", "connectsocket_relay_max_connections 10000", "go_build_info{", "process_max_fds ", "process_open_fds "} {
+		if !strings.Contains(metrics, "\n"+want) {
+			t.Errorf("no %s in the metrics:\n%s", want, metrics)
+		}
+	}
+	if code, b := get("http://" + addrs.Metrics + "/debug/pprof/goroutine?debug=1"); code != 200 || !strings.Contains(b, "goroutine profile") {
+		t.Errorf("a profile: %d %.100s", code, b)
+	}
+	for _, c := range []struct {
+		level string
+		code  int
+		want  string
+	}{{"warn\n", 200, "WARN\n"}, {"loud", 400, "not a level: "}, {strings.Repeat("x", 1<<20), 400, "not a level: "}, {"debug", 200, "DEBUG\n"}} {
+		req, _ := http.NewRequest(http.MethodPut, "http://"+addrs.Metrics+"/log-level", strings.NewReader(c.level))
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != c.code || !strings.HasPrefix(string(b), c.want) {
+			t.Errorf("log level %.10q: %d %s", c.level, resp.StatusCode, b)
+		}
+	}
+	if _, b := get("http://" + addrs.Metrics + "/log-level"); b != "DEBUG\n" {
+		t.Errorf("log level %q", b)
 	}
 
 	serial := func() int64 {
@@ -235,7 +296,7 @@ func TestRun(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if msgs := strings.Join(<-rest, ", "); !strings.HasSuffix(msgs, "draining, drained") {
+	if msgs := strings.Join(<-rest, ", "); !strings.HasSuffix(msgs, "draining, drained") || strings.Count(msgs, "log level set") != 2 {
 		t.Errorf("logs: %s", msgs)
 	}
 }

@@ -164,7 +164,7 @@ func TestBodies(t *testing.T) {
 	counted(t, r.metrics.connections, 0)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	if err := r.Drain(ctx); err != nil {
+	if closed, err := r.Drain(ctx); closed > 0 || err != nil {
 		t.Error(err)
 	}
 }
@@ -280,7 +280,7 @@ func TestRefusals(t *testing.T) {
 		flood(t, Config{MaxConnsPerAddr: 2}, 2, http.StatusTooManyRequests, "address_full")
 	})
 	t.Run("rate", func(t *testing.T) {
-		flood(t, Config{HandshakeRate: 0.001}, 1, http.StatusTooManyRequests, "rate")
+		flood(t, Config{HandshakeRate: 0.001}, 1, http.StatusServiceUnavailable, "rate")
 	})
 	t.Run("address rate", func(t *testing.T) {
 		r, relay := serve(t, Config{HandshakeRatePerAddr: 0.001, MaxConnsPerAddr: 2})

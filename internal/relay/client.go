@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pires/go-proxyproto"
 	"golang.org/x/time/rate"
 )
 
@@ -120,16 +122,35 @@ func (r *Relay) logRefusal(req *http.Request, addr netip.Prefix, id, outcome str
 }
 
 // Guard has the relay limit the connections that s holds before their upgrade, in all and for each address but those of
-// trusted proxies, and returns l with a report of descriptors that run out. s must serve that listener, and nothing else may
-// use its ConnState.
+// trusted proxies, and returns l with the PROXY protocol, if that is on, and a report of descriptors that run out. s must serve
+// that listener, or TLS over it, and nothing else may use its ConnState.
 func (r *Relay) Guard(s *http.Server, l net.Listener) net.Listener {
 	s.ConnState = r.connState
-	return &listener{l, r}
+	l = &listener{l, r}
+	if r.cfg.ProxyProtocol {
+		l = &proxyproto.Listener{Listener: l, ConnPolicy: func(o proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
+			if r.trusted(peerAddr(o.Upstream.String())) {
+				return proxyproto.REQUIRE, nil
+			}
+			return proxyproto.SKIP, nil // a header is what it is for any other HTTP server: a bad request
+		}}
+	}
+	return l
 }
 
 // connState counts the connections of a http.Server, and closes those that are too many.
 func (r *Relay) connState(conn net.Conn, state http.ConnState) {
+	if c, ok := conn.(*tls.Conn); ok {
+		conn = c.NetConn()
+	}
+	proxied, ok := conn.(*proxyproto.Conn)
+	if ok {
+		conn = proxied.Raw() // its own address is known only once its header has come
+	}
 	addr := peerAddr(conn.RemoteAddr().String())
+	if ok && state == http.StateClosed && proxied.ProxyHeader() == nil { // read before, when the server served it
+		r.cfg.Logger.Debug("no PROXY header", "peer", addr)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.client(network(addr))

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,10 +12,12 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/pires/go-proxyproto"
 	"nhooyr.io/websocket"
 )
 
@@ -147,6 +150,101 @@ func TestGuard(t *testing.T) {
 			if _, err := conn.Read(make([]byte, 1)); err != nil {
 				t.Errorf("with room: %v", err)
 			}
+		})
+	}
+}
+
+// TestProxyProtocol has a PROXY header name the client, if it comes from a trusted proxy and is asked for.
+func TestProxyProtocol(t *testing.T) {
+	var mu sync.Mutex
+	var saw string
+	echo := echoServer(t, func(req *http.Request) { mu.Lock(); saw = req.Header.Get("X-Forwarded-For"); mu.Unlock() })
+	version2, err := proxyproto.HeaderProxyFromAddrs(2, &net.TCPAddr{IP: net.ParseIP("2001:db8::7"), Port: 1}, &net.TCPAddr{IP: net.ParseIP("2001:db8::8"), Port: 2}).Format()
+	if err != nil {
+		t.Fatal(err)
+	}
+	local, err := (&proxyproto.Header{Version: 2, Command: proxyproto.LOCAL}).Format()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const version1 = "PROXY TCP4 203.0.113.7 192.0.2.1 1000 443\r\n"
+	cert, key := clientCertificate(t)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		on     bool
+		tls    bool
+		peer   string // the proxy is 127.0.0.2
+		header string
+		want   string // what the upstream is told; or the beginning of what is said instead, empty for nothing
+	}{
+		"version 1":             {true, false, "127.0.0.2", version1, "203.0.113.7"},
+		"version 2":             {true, false, "127.0.0.2", string(version2), "2001:db8::7"},
+		"over it TLS":           {true, true, "127.0.0.2", version1, "203.0.113.7"},
+		"the proxy's own":       {true, false, "127.0.0.2", string(local), "127.0.0.2"},
+		"none":                  {true, false, "127.0.0.2", "", ""},
+		"broken":                {true, false, "127.0.0.2", "PROXY TCP4 nonsense\r\n", ""},
+		"endless":               {true, false, "127.0.0.2", "PROXY " + strings.Repeat("x", 10_000), ""},
+		"of a stranger":         {true, false, "127.0.0.1", version1, "HTTP/1.1 400 "},
+		"none of a stranger":    {true, false, "127.0.0.1", "", "127.0.0.1"},
+		"of a proxy, while off": {false, false, "127.0.0.2", version1, "HTTP/1.1 400 "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := New(Config{ProxyProtocol: c.on, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}, Allow: []string{hostOf(echo)},
+				Origins: []string{pageOrigin}, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tcp, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &http.Server{Handler: r, ReadTimeout: time.Minute, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)}
+			l := r.Guard(s, tcp)
+			if c.tls {
+				l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}})
+			}
+			done := make(chan error, 1)
+			go func() { done <- s.Serve(l) }()
+			defer func() { s.Close(); <-done }()
+			open := func() net.Conn {
+				d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(c.peer)}}
+				conn, err := d.DialContext(t.Context(), "tcp", tcp.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { conn.Close() })
+				conn.SetDeadline(time.Now().Add(20 * time.Second))
+				return conn
+			}
+			open() // says nothing, and is in nobody's way
+			conn := open()
+			io.WriteString(conn, c.header)
+			if c.tls {
+				conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+			}
+			// All at once, so that the relay reads ahead.
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: relay\r\nOrigin: "+pageOrigin+"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: "+Subprotocol+"\r\n\r\n"+
+				string(frame(0x81, true, []byte(`{"url":"`+echo+`"}`)))+string(frame(0x81, true, []byte("ahead")))+string(frame(0x88, true, closePayload(1000, ""))))
+			b, _ := io.ReadAll(conn)
+			if c.want == "" || strings.HasPrefix(c.want, "HTTP") {
+				if !strings.HasPrefix(string(b), c.want) || c.want == "" && len(b) > 0 {
+					t.Errorf("answered %q, want %q", b, c.want)
+				}
+				return
+			}
+			if !strings.Contains(string(b), `"open":true`) || !strings.Contains(string(b), "\x81\x05ahead") {
+				t.Errorf("answered %q", b)
+			}
+			mu.Lock()
+			if saw != c.want {
+				t.Errorf("upstream was told %q, want %q", saw, c.want)
+			}
+			mu.Unlock()
+			eventually(t, "nothing held", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.held == 0 && r.waiting <= 1 })
 		})
 	}
 }

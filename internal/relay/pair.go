@@ -36,6 +36,8 @@ type pair struct {
 	once       sync.Once
 	cause      string               // of the end, set once
 	code       websocket.StatusCode // of the first close, set once
+
+	dismissed bool // Drain has closed it; Relay.mu guards it
 }
 
 // leg is one connection of a pair.
@@ -173,8 +175,7 @@ func (p *pair) pass(f *flow, dst *leg, b []byte) (written bool, bad *violation) 
 // account logs and counts the end of a pair.
 func (p *pair) account() {
 	took := time.Since(p.began)
-	p.relay.metrics.ends.WithLabelValues(p.cause).Inc()
-	p.relay.metrics.seconds.Observe(took.Seconds())
+	p.relay.metrics.end(p.cause, took)
 	p.log.Info("end", "cause", p.cause, "code", int(p.code), "seconds", took.Seconds(),
 		"up_bytes", p.flows[up].bytes.Load(), "up_messages", p.flows[up].messages.Load(),
 		"down_bytes", p.flows[down].bytes.Load(), "down_messages", p.flows[down].messages.Load())

@@ -31,6 +31,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -79,6 +80,9 @@ type Config struct {
 	DenyHeaders []string
 	// TrustedProxies are the peers whose X-Forwarded-For names the client.
 	TrustedProxies []netip.Prefix
+	// ProxyProtocol has the trusted proxies begin each connection with a PROXY header, version 1 or 2, which names the client.
+	// Others may not send one. It holds for the listener that Guard returns.
+	ProxyProtocol bool
 	// Authorize is the URL of the operator's own endpoint, which is asked about each page before its upstream is connected: a
 	// GET with the page's Cookie, Authorization, Origin and User-Agent, its address as X-Forwarded-For, the connection's id as
 	// X-Request-Id and the upstream, without the query, as X-Upstream. 2xx lets it pass, and its headers named Upstream-… are
@@ -188,7 +192,7 @@ func New(cfg Config) (*Relay, error) {
 	r := &Relay{
 		cfg:     cfg,
 		rate:    rate.NewLimiter(rate.Limit(cfg.HandshakeRate), max(1, int(cfg.HandshakeRate))),
-		metrics: newMetrics(),
+		metrics: newMetrics(&cfg),
 		clients: map[netip.Prefix]*client{},
 		pairs:   map[*pair]struct{}{},
 		started: time.Now(),
@@ -225,8 +229,7 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		outcome = f.outcome
 		r.leave(addr)
 	}
-	r.metrics.handshakes.WithLabelValues(outcome).Inc()
-	r.metrics.handshakeSeconds.Observe(time.Since(began).Seconds())
+	r.metrics.handshake(outcome, time.Since(began))
 }
 
 // turnAway answers a page before its upgrade. It does not wait for what the page may still send.
@@ -262,7 +265,7 @@ func (r *Relay) admit(req *http.Request, addr netip.Prefix) *failure {
 	case r.held >= r.cfg.MaxConns:
 		return &failure{outcome: "full", status: http.StatusServiceUnavailable, reason: "the relay is full"}
 	case !r.rate.Allow():
-		return &failure{outcome: "rate", status: http.StatusTooManyRequests, reason: "too many handshakes, try again later"}
+		return &failure{outcome: "rate", status: http.StatusServiceUnavailable, reason: "too many handshakes, try again later"}
 	}
 	r.held++
 	c.held++
@@ -283,35 +286,56 @@ func (r *Relay) leave(addr netip.Prefix) {
 // drainWait is how long Drain waits, twice: for peers to answer its closes, and for what it has cut to end.
 const drainWait = time.Second
 
-// Drain refuses new pages, waits for the connections to end, and closes those left with 1001 when ctx ends. It returns once
-// none is held, or two seconds after ctx has ended: nil if all ended by themselves, else an error that counts those it
-// closed and those that would not end. Call it once.
-func (r *Relay) Drain(ctx context.Context) error {
+// Drain refuses new pages and waits for the connections to end. Those that do not are closed with 1001, one after another
+// over the time until ctx's deadline, so that their pages do not all return at once to the relays that remain; without a
+// deadline, all of them when ctx ends. Drain returns once none is held, or two seconds after ctx has ended: how many it closed,
+// and an error that counts those that would not end. Call it once.
+func (r *Relay) Drain(ctx context.Context) (closed int, err error) {
 	if r.authorizer != nil {
 		defer r.authorizer.client.CloseIdleConnections()
 	}
+	began := time.Now()
 	r.mu.Lock()
 	r.draining = make(chan struct{})
 	if r.held == 0 {
 		close(r.draining)
 	}
+	pairs := slices.Collect(maps.Keys(r.pairs)) // in no order
 	r.mu.Unlock()
-	select {
-	case <-r.draining:
-		r.cancel()
-		return nil
-	case <-ctx.Done():
+	dismiss := func(p *pair) { // the caller holds r.mu
+		if _, held := r.pairs[p]; held && !p.dismissed {
+			p.dismissed = true
+			closed++
+			go p.drain()
+		}
+	}
+	deadline, spread := ctx.Deadline()
+	for i := 0; ctx.Err() == nil; i++ {
+		var next <-chan time.Time
+		if spread && i+1 < len(pairs) {
+			next = time.After(time.Until(began.Add(deadline.Sub(began) / time.Duration(len(pairs)) * time.Duration(i+1))))
+		}
+		select {
+		case <-r.draining:
+			r.cancel()
+			return closed, nil
+		case <-ctx.Done():
+		case <-next:
+			r.mu.Lock()
+			dismiss(pairs[i])
+			r.mu.Unlock()
+		}
 	}
 	r.mu.Lock()
-	left := r.held
+	closed += r.held - len(r.pairs)
 	r.cancel() // ends the handshakes
 	for p := range r.pairs {
-		go p.drain()
+		dismiss(p)
 	}
 	r.mu.Unlock()
 	select {
 	case <-r.draining:
-		return fmt.Errorf("closed %d connections at the deadline: %w", left, ctx.Err())
+		return closed, nil
 	case <-time.After(drainWait):
 	}
 	r.mu.Lock()
@@ -322,10 +346,10 @@ func (r *Relay) Drain(ctx context.Context) error {
 	r.mu.Unlock()
 	select {
 	case <-r.draining:
-		return fmt.Errorf("closed %d connections at the deadline: %w", left, ctx.Err())
+		return closed, nil
 	case <-time.After(drainWait):
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return fmt.Errorf("closed %d connections at the deadline, of which %d have not ended: %w", left, r.held, ctx.Err())
+	return closed, fmt.Errorf("connections that have not ended: %d", r.held)
 }

@@ -32,10 +32,10 @@ func serve(t *testing.T, cfg Config, upstreams ...string) (*Relay, string) {
 	t.Helper()
 	r, url := newRelay(t, cfg, upstreams...)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := r.Drain(ctx); err != nil {
-			t.Errorf("connections outlived the test: %v", err)
+		if closed, err := r.Drain(ctx); closed > 0 || err != nil {
+			t.Errorf("connections outlived the test: %d were closed, %v", closed, err)
 		}
 	})
 	return r, url
@@ -214,6 +214,8 @@ func rawUpstream(t *testing.T, serve func(net.Conn, *bufio.Reader)) string {
 	t.Helper()
 	var wg sync.WaitGroup
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		wg.Add(1) // before the takeover: s.Close waits until then
+		defer wg.Done()
 		var tk takeover
 		handle, err := websocket.Accept(tk.wrap(w), req, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionContextTakeover})
 		if err != nil {
@@ -221,8 +223,6 @@ func rawUpstream(t *testing.T, serve func(net.Conn, *bufio.Reader)) string {
 		}
 		tk.lease.release(handle)
 		tk.conn.SetDeadline(time.Now().Add(time.Minute))
-		wg.Add(1)
-		defer wg.Done()
 		defer tk.conn.Close()
 		serve(tk.conn, tk.br)
 	}))

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pires/go-proxyproto"
 	"nhooyr.io/websocket"
 )
 
@@ -68,6 +69,9 @@ func (t *takeover) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, brw, err := http.NewResponseController(t.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, err
+	}
+	if c, ok := conn.(*proxyproto.Conn); ok {
+		conn = c.Raw() // the server's first read took all that came after the PROXY header
 	}
 	t.conn, t.lease, t.br = conn, &lease{Conn: conn}, brw.Reader
 	return t.lease, brw, nil

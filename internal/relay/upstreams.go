@@ -22,7 +22,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxUpstreams is the largest file of upstreams, in bytes.
+// maxUpstreams is the largest file of upstreams, or that it names, in bytes.
 const maxUpstreams = 16 << 20
 
 // rule is an allowed upstream, or a family of them, and how it is connected.
@@ -78,15 +78,7 @@ func stat(name string) string {
 func (u *upstreamsFile) read() ([]*rule, error) {
 	u.files, u.state = nil, ""
 	u.note(u.name)
-	f, err := os.Open(u.name)
-	if err != nil {
-		return nil, fmt.Errorf("reading the upstreams: %w", err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxUpstreams+1))
-	if err == nil && len(b) > maxUpstreams {
-		err = fmt.Errorf("%s exceeds %d MiB", u.name, maxUpstreams>>20)
-	}
+	b, err := readFile(u.name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the upstreams: %w", err)
 	}
@@ -97,17 +89,17 @@ func (u *upstreamsFile) read() ([]*rule, error) {
 		return nil, fmt.Errorf("%s, line %d: %w", u.name, line(syntax.Offset), err)
 	}
 	var rules []*rule
+	seen := map[pattern]bool{}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	if err := decodeObject(dec, func(key string) error {
 		p, err := parsePattern(key)
 		if err != nil {
 			return err
 		}
-		for _, r := range rules {
-			if r.pattern == p {
-				return errors.New("another entry is for the same upstream")
-			}
+		if seen[p] {
+			return errors.New("another entry is for the same upstream")
 		}
+		seen[p] = true
 		r, err := u.entry(dec, p)
 		rules = append(rules, r)
 		return err
@@ -215,7 +207,7 @@ func (u *upstreamsFile) entry(dec *json.Decoder, p pattern) (*rule, error) {
 		r.tls = &tls.Config{}
 	}
 	if ca != "" {
-		pem, err := os.ReadFile(ca)
+		pem, err := readFile(ca)
 		if err != nil {
 			return nil, fmt.Errorf("reading ca: %w", err)
 		}
@@ -225,13 +217,38 @@ func (u *upstreamsFile) entry(dec *json.Decoder, p pattern) (*rule, error) {
 		}
 	}
 	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
+		certPEM, err := readFile(cert)
+		if err != nil {
+			return nil, fmt.Errorf("reading cert: %w", err)
+		}
+		keyPEM, err := readFile(key)
+		if err != nil {
+			return nil, fmt.Errorf("reading key: %w", err)
+		}
+		pair, err := tls.X509KeyPair(certPEM, keyPEM)
 		if err != nil {
 			return nil, fmt.Errorf("loading cert and key: %w", err)
 		}
 		r.tls.Certificates = []tls.Certificate{pair}
 	}
 	return r, nil
+}
+
+// readFile reads a regular file of at most maxUpstreams bytes: others may have no end, or none that comes.
+func readFile(name string) ([]byte, error) {
+	if fi, err := os.Stat(name); err == nil && !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxUpstreams+1))
+	if err == nil && len(b) > maxUpstreams {
+		err = fmt.Errorf("%s exceeds %d MiB", name, maxUpstreams>>20)
+	}
+	return b, err
 }
 
 var variable = regexp.MustCompile(`\$\{([^}]*)\}`)

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -19,6 +20,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -89,8 +91,47 @@ func TestUpstreamsFile(t *testing.T) {
 	if _, err := New(Config{Upstreams: "/none"}); err == nil {
 		t.Error("no file at all is taken")
 	}
-	if _, err := New(Config{Upstreams: "/dev/zero"}); err == nil || !strings.Contains(err.Error(), "exceeds") {
-		t.Errorf("a file without end: %v", err)
+	big := writeUpstreams(t, "", "")
+	if err := os.Truncate(big, maxUpstreams+1); err != nil {
+		t.Fatal(err)
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{big: "exceeds 16 MiB", pipe: "not a regular file", "/dev/zero": "not a regular file", t.TempDir(): "not a regular file"} {
+		if _, err := New(Config{Upstreams: file}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", file, err, want)
+		}
+		for _, field := range []string{`{"a.test": {"ca": %q}}`, `{"a.test": {"cert": %q, "key": "upstreams.json"}}`, `{"a.test": {"cert": "upstreams.json", "key": %q}}`} {
+			text := fmt.Sprintf(field, file)
+			if _, err := New(Config{Upstreams: writeUpstreams(t, "", text)}); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", text, err, want)
+			}
+		}
+	}
+}
+
+// TestManyUpstreams reads a large file in a time that a start may take.
+func TestManyUpstreams(t *testing.T) {
+	var b bytes.Buffer
+	b.WriteString("{")
+	n := 0
+	for ; b.Len() < maxUpstreams/10; n++ {
+		fmt.Fprintf(&b, "\"host%d.example\": {},\n", n)
+	}
+	b.WriteString(`"last.example": {}}`)
+	began := time.Now()
+	r, err := New(Config{Upstreams: writeUpstreams(t, "", b.String())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("%d upstreams took %v", n, took)
+	}
+	u, _ := parseURL("wss://last.example")
+	if r.policy.Load().upstream(u) == nil {
+		t.Error("the last one is not there")
 	}
 }
 
