@@ -8,6 +8,8 @@ VERSION := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' web/package.json)
 GO_FILES := $(shell git ls-files '*.go')
 WASM_PACKAGES := ./internal/task ./internal/jsbridge
 FRAMEWORKS := next15 next16 nuxt
+# Milliseconds for one file of tests: one that hangs ends, and the others go on.
+PATIENCE := 900000
 APPS := $(patsubst %/package.json,%,$(wildcard examples/*/package.json))
 
 # The module: no symbol table, no paths and no commit, so that the same source gives the same bytes anywhere; no
@@ -111,20 +113,20 @@ test-engines: tools ## the js/wasm tests in headless Firefox and WebKit
 .PHONY: test-e2e
 test-e2e: tools build e2e/tools/node_modules ## the built package in headless Chromium, Firefox and WebKit
 	go build -o bin/ ./cmd/serve ./e2e/faults
-	node --test --test-concurrency=1 --test-reporter=spec e2e/*.test.mjs
+	node --test --test-concurrency=1 --test-timeout=$(PATIENCE) --test-reporter=spec e2e/*.test.mjs
 
 .PHONY: test-poison
 test-poison: tools build ## that the first part of the module reads nothing of the rest: the suites on a module whose rest is poisoned
 	go build -o bin/ ./cmd/serve ./e2e/faults
 	GOEXPERIMENT=$(WASM_GOEXPERIMENT) node web/split/poison.mjs bin/module web/split/hot.txt $(WASM_FLAGS) -ldflags="$(WASM_LDFLAGS)"
-	CONNECTSOCKET_DIST=$(CURDIR)/bin/module/poison node --test --test-concurrency=1 --test-reporter=spec \
+	CONNECTSOCKET_DIST=$(CURDIR)/bin/module/poison node --test --test-concurrency=1 --test-timeout=$(PATIENCE) --test-reporter=spec \
 	  e2e/contract.test.mjs e2e/reconnect.test.mjs e2e/recovery.test.mjs e2e/fuzz.test.mjs
 	CONNECTSOCKET_DIST=$(CURDIR)/bin/module/control node --test --test-reporter=spec e2e/poison/control.mjs
 
 .PHONY: test-apps
 test-apps: tools build $(APPS:=/node_modules) $(FRAMEWORKS:%=e2e/apps/%/node_modules) ## real apps of each framework in their own tools, in Chromium
 	go build -o bin/ ./cmd/serve
-	node --test --test-concurrency=2 --test-reporter=spec e2e/apps/*.test.mjs
+	node --test --test-concurrency=2 --test-timeout=$(PATIENCE) --test-reporter=spec e2e/apps/*.test.mjs
 
 examples/%/node_modules: examples/%/package-lock.json
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -49,7 +49,9 @@ async function build(name, env) {
 
 /** @param {string} directory */
 function hashes(directory) {
-  const published = readdirSync(directory).filter((file) => file !== 'playground');
+  const published = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.path.endsWith('playground'))
+    .map(({ path, name }) => relative(directory, join(path, name)));
   return Object.fromEntries(
     published.sort().map((file) => {
       const text = readFileSync(join(directory, file));

@@ -176,7 +176,7 @@ for (const name of engineNames) {
       ['none/index.html', /rest of the module could not be had: .*answered 404$/],
       ['tampered/index.html', /rest of the module could not be had: .*its SHA-256 is another$/],
     ]) {
-      test(`${path}: the module dies, and the next one is the plain module`, {
+      test(`the module dies, and the next one is the plain module: ${path}`, {
         timeout: 60_000,
       }, async () => {
         const lost = `

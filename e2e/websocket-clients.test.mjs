@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { setupWSConnection } from '@y/websocket-server/utils';
+import { docs, setupWSConnection } from '@y/websocket-server/utils';
 import { GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 // @ts-expect-error: it has no types
@@ -302,10 +302,17 @@ for (const name of engineNames) {
 
     test('y-websocket, with its own server', patience, () =>
       run(
-        () =>
-          startWebSockets((server) =>
+        async () => {
+          const { url, close } = await startWebSockets((server) =>
             server.on('connection', (ws, request) => setupWSConnection(ws, request)),
-          ),
+          );
+          const end = async () => {
+            await close();
+            for (const doc of docs.values()) doc.destroy(); // each has a timer, and what was said there
+            docs.clear();
+          };
+          return { url, close: end };
+        },
         async (url) => {
           const { WebsocketProvider, Y, Ours, until } = /** @type {any} */ (globalThis);
           const [a, b] = [new Y.Doc(), new Y.Doc()];
