@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { blocks, headings, prose } from './markdown.mjs';
 import { family, moduleExports, taskMembers } from './members.mjs';
 import { texts } from './texts.mjs';
 
@@ -15,18 +16,8 @@ const list = (/** @type {string} */ folder) =>
     .map(({ name }) => folder + name);
 
 const pages = ['README.md', ...list('docs/')].filter((file) => file.endsWith('.md'));
+const chinese = ['README.zh-CN.md', ...list('docs/zh-CN/')];
 const others = ['CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'deploy/README.md', 'web/README.md'];
-
-/** @param {string} text */
-const blocks = (text) =>
-  Array.from(text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm), ([, language, code]) => ({ language, code }));
-
-/** @param {string} text without its blocks of code */
-const prose = (text) => text.replace(/^```\w*\n[\s\S]*?^```$/gm, '');
-
-/** @param {string} text */
-const headings = (text) =>
-  Array.from(prose(text).matchAll(/^(#+) (.*)$/gm), ([, level, title]) => ({ level: level.length, title }));
 
 /**
  * The anchor that GitHub gives a heading.
@@ -48,14 +39,14 @@ function examples(file) {
 }
 
 test('README.md has at most 200 lines', () => {
-  for (const file of ['README.md']) {
+  for (const file of ['README.md', 'README.zh-CN.md']) {
     const lines = read(file).trimEnd().split('\n').length;
     assert.ok(lines <= 200, `${file} has ${lines} lines`);
   }
 });
 
 describe('each link leads somewhere', () => {
-  for (const file of [...pages, ...others]) {
+  for (const file of [...pages, ...chinese, ...others]) {
     test(file, () => {
       for (const [, link] of prose(read(file)).matchAll(/\]\(([^)\s]+)\)/g)) {
         if (/^https?:/.test(link)) continue;

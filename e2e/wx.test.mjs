@@ -41,13 +41,13 @@ const cases = [
     'a refused call tells its task, and nothing is reported as unhandled',
     async () => {
       const { wx, first, unhandled } = /** @type {any} */ (globalThis);
-      const task = wx.connectSocket({ url: 'http://a.example' });
+      const task = wx.connectSocket({ url: 'ftp://a.example' });
       const { errMsg } = await first(task, 'onError');
       const { code } = await first(task, 'onClose');
       await new Promise((resolve) => setTimeout(resolve));
       return [errMsg, code, unhandled];
     },
-    ['connectSocket:fail invalid url "http://a.example"', 1006, []],
+    ['connectSocket:fail invalid url "ftp://a.example"', 1006, []],
   ],
   [
     'the family is there for the newest task',
