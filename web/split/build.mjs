@@ -76,7 +76,7 @@ async function splitProgram(out, list, flags) {
 async function writeList(out, list, flags) {
   const { captured, map } = await captureProgram(out, buildLinker(out), flags);
   const module = { ...whole(captured), customs: [stateSection(captured.state)] };
-  const hot = await profile(module, script, { connections: 120 });
+  const hot = await profile(module, script, { connections: 600 });
   const names = [...hot].map((i) => map.functions[i].name).sort();
   writeFileSync(list, `${names.join('\n')}\n`);
   console.log(`${list}: ${names.length} functions`);
