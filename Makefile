@@ -120,7 +120,7 @@ test-poison: tools build ## that the first part of the module reads nothing of t
 	go build -o bin/ ./cmd/serve ./e2e/faults
 	GOEXPERIMENT=$(WASM_GOEXPERIMENT) node web/split/poison.mjs bin/module web/split/hot.txt $(WASM_FLAGS) -ldflags="$(WASM_LDFLAGS)"
 	CONNECTSOCKET_DIST=$(CURDIR)/bin/module/poison node --test --test-concurrency=1 --test-timeout=$(PATIENCE) --test-reporter=spec \
-	  e2e/contract.test.mjs e2e/reconnect.test.mjs e2e/recovery.test.mjs
+	  e2e/contract.test.mjs e2e/reconnect.test.mjs e2e/recovery.test.mjs e2e/fuzz.test.mjs
 	CONNECTSOCKET_DIST=$(CURDIR)/bin/module/control node --test --test-reporter=spec e2e/poison/control.mjs
 
 .PHONY: test-apps

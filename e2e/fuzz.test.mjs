@@ -11,6 +11,8 @@ import { check, keep, openFuzz, readRegressions, replay, report, startFuzz } fro
 /** @import { Page } from './drive/engine.mjs' */
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
+// With the poisoned module it ends before Go sweeps its heap for the first time, after about 900: that needs the rest.
+const programs = process.env.CONNECTSOCKET_DIST ? 500 : 2000;
 
 for (const name of engineNames) {
   describe(name, () => {
@@ -31,7 +33,7 @@ for (const name of engineNames) {
     }
 
     test(`random programs of seed ${seed}`, { timeout: 180_000 }, async (t) => {
-      const failure = await check(page, { seed, programs: 2000, seconds: 30 });
+      const failure = await check(page, { seed, programs, seconds: 30 });
       t.diagnostic(`${await page.evaluate('fuzz.progress.done')} programs`);
       if (failure) assert.fail(`${report(failure)}\nkept as ${keep(failure)}`);
     });

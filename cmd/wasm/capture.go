@@ -21,7 +21,7 @@ func settle() {
 //go:wasmexport stretch
 func stretch() {
 	descend(64)
-	spare = make([]byte, 512<<10)
+	spare = make([]byte, 3<<20) // what a page may use before the first collection
 	spare = nil
 }
 
