@@ -2,18 +2,13 @@
  * The documentation: its links, its examples, and that it has all members and all texts of errors.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { blocks, headings, prose } from './markdown.mjs';
+import { blocks, headings, links, list, read } from './markdown.mjs';
 import { family, moduleExports, taskMembers } from './members.mjs';
 import { texts } from './texts.mjs';
 
 const root = new URL('../', import.meta.url);
-const read = (/** @type {string} */ file) => readFileSync(new URL(file, root), 'utf8');
-const list = (/** @type {string} */ folder) =>
-  readdirSync(new URL(folder, root), { withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map(({ name }) => folder + name);
 
 const pages = ['README.md', ...list('docs/')].filter((file) => file.endsWith('.md'));
 const chinese = ['README.zh-CN.md', ...list('docs/zh-CN/')];
@@ -48,7 +43,7 @@ test('README.md has at most 200 lines', () => {
 describe('each link leads somewhere', () => {
   for (const file of [...pages, ...chinese, ...others]) {
     test(file, () => {
-      for (const [, link] of prose(read(file)).matchAll(/\]\(([^)\s]+)\)/g)) {
+      for (const { link } of links(read(file))) {
         if (/^https?:/.test(link)) continue;
         const [path, fragment] = link.split('#');
         const target = path ? new URL(path, new URL(file, root)) : new URL(file, root);

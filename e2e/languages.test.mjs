@@ -3,23 +3,17 @@
  * code, tables and links. Anchors are those of the English headings; a Chinese page has an element with that id.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { describe, test } from 'node:test';
-import { blocks, headings, prose } from './markdown.mjs';
-
-const root = new URL('../', import.meta.url);
-const read = (/** @type {string} */ file) => readFileSync(new URL(file, root), 'utf8');
-const list = (/** @type {string} */ folder) =>
-  readdirSync(new URL(folder, root)).filter((name) => name.endsWith('.md'));
+import { blocks, headings, links, list, prose, read } from './markdown.mjs';
 
 // For those who work on it, and what is generated from the types.
-const englishOnly = ['api.md', 'architecture.md', 'faults.md', 'speed.md'];
+const englishOnly = ['api.md', 'architecture.md', 'faults.md', 'speed.md'].map((name) => `docs/${name}`);
 
 /** @type {Map<string, string>} Chinese pages by the English ones */
 const twins = new Map([['README.md', 'README.zh-CN.md']]);
-for (const name of list('docs/'))
-  if (!englishOnly.includes(name)) twins.set(`docs/${name}`, `docs/zh-CN/${name}`);
+for (const file of list('docs/'))
+  if (!englishOnly.includes(file)) twins.set(file, file.replace('docs/', 'docs/zh-CN/'));
 
 /** @param {string} text */
 const tables = (text) =>
@@ -29,9 +23,9 @@ const tables = (text) =>
   }));
 
 /** Where the links of a page lead, from the root; those to an English page with a twin lead to the twin. @param {string} file */
-function links(file) {
+function targets(file) {
   const found = [];
-  for (const [, title, link] of prose(read(file)).matchAll(/\[([^\]]*)\]\(([^)\s]+)\)/g)) {
+  for (const { title, link } of links(read(file))) {
     if (title === '中文' || title === 'English') continue;
     if (/^https?:/.test(link)) {
       found.push(link);
@@ -45,12 +39,7 @@ function links(file) {
 }
 
 test('no Chinese page is without an English one', () => {
-  assert.deepEqual(
-    list('docs/zh-CN/')
-      .map((name) => `docs/zh-CN/${name}`)
-      .sort(),
-    [...twins.values()].slice(1).sort(),
-  );
+  assert.deepEqual(list('docs/zh-CN/').sort(), [...twins.values()].slice(1).sort());
 });
 
 for (const [english, chinese] of twins) {
@@ -76,7 +65,7 @@ for (const [english, chinese] of twins) {
     });
 
     test('links', () => {
-      assert.deepEqual(links(chinese), links(english));
+      assert.deepEqual(targets(chinese), targets(english));
     });
 
     test('is in Chinese', () => {
