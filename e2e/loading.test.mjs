@@ -51,6 +51,11 @@ const roundTrip = `async (connectSocket, url) => {
   return data;
 }`;
 
+// What a worker does with its imported connectSocket.
+const answer =
+  `onmessage = async ({ data }) => ` +
+  `postMessage(await (${roundTrip})(connectSocket, data).catch(({ errMsg }) => errMsg));`;
+
 // A page's first lines, with the module still to come.
 const nextLine = (/** @type {string} */ echo) => `
   const seen = [];
@@ -143,10 +148,10 @@ const paths = {
     header: { 'Content-Security-Policy': "script-src 'self'; connect-src *" },
   },
   '/worker.js': {
-    body: `importScripts('connectsocket.js'); onmessage = async ({ data }) => postMessage(await (${roundTrip})(connectSocket, data));`,
+    body: `importScripts('connectsocket.js'); ${answer}`,
   },
   '/worker.mjs': {
-    body: `import { connectSocket } from './connectsocket.mjs'; onmessage = async ({ data }) => postMessage(await (${roundTrip})(connectSocket, data));`,
+    body: `import { connectSocket } from './connectsocket.mjs'; ${answer}`,
   },
   '/limited.js': {
     body: `globalThis.connectsocketOptions = { maxSockets: 1 };
@@ -354,8 +359,7 @@ for (const name of engineNames) {
     /** @param {string} head @param {string} [type] */
     const blobWorker = (head, type = 'classic') => `
       const site = new URL('.', location.href).href;
-      const body = 'onmessage = async ({ data }) => postMessage(await (${roundTrip.replaceAll('\n', ' ').replaceAll("'", "\\'")})(connectSocket, data).catch(({ errMsg }) => errMsg));';
-      const script = new Blob([${head} + body], { type: 'text/javascript' });
+      const script = new Blob([${head}, ${JSON.stringify(answer)}], { type: 'text/javascript' });
       return (${worker})(new Worker(URL.createObjectURL(script), { type: '${type}' }));`;
     inPage(
       'classic worker from a blob, with the URL of the module',
