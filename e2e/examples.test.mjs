@@ -28,6 +28,7 @@ const logs = {
   'reconnect.html': ['subscribe, 0 times again', 'closed 1000'],
   'heartbeat.html': ['ping', 'closed 1000'],
   'websocket.html': ['as a WebSocket', 'closed 1000 true'],
+  'newest.html': ['global a', 'first b', 'global closed 3001', 'first c', 'global c', 'global closed 3002'],
   'early.html': ['closed 1000'],
   'header.html': ['websocket true', 'closed 1000'],
   'integrity.html': ['closed 1000'],
