@@ -26,6 +26,7 @@ const logs = {
   'worker.html': ['from a worker'],
   'wx.html': ['as in WeChat', 'closed 1000'],
   'reconnect.html': ['subscribe, 0 times again', 'closed 1000'],
+  'ticket.html': ['admitted', 'closed 1000'],
   'heartbeat.html': ['ping', 'closed 1000'],
   'websocket.html': ['as a WebSocket', 'closed 1000 true'],
   'newest.html': ['global a', 'first b', 'global closed 3001', 'first c', 'global c', 'global closed 3002'],
@@ -101,6 +102,8 @@ for (const name of engineNames) {
         const body = text
           .replaceAll('wss://echo.example/', large ? sink : serve.echo)
           .replaceAll('wss://relay.example/relay', `${serve.url}/relay`)
+          .replaceAll('wss://ticket.example/', `${serve.url}/ticket/echo`)
+          .replaceAll('https://ticket.example/', `${serve.url}/ticket`)
           .replaceAll(/sha384-(connectsocket\.\w+)/g, (_, file) => integrity(file))
           .replace(
             '<!doctype html>',

@@ -1,10 +1,11 @@
 /**
- * The option reconnect against a server that is killed and started again, direct and through the relay, in every engine.
+ * The option reconnect against a server that is killed and started again, direct and through the relay, and against one that
+ * wants a fresh ticket for each connection, in every engine.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { engineNames, openEngine } from './drive/engine.mjs';
-import { closeAfterTests, startSite } from './drive/server.mjs';
+import { closeAfterTests, startServe, startSite } from './drive/server.mjs';
 import { startFaults, Victim } from './faults/server.mjs';
 
 /** @import { Engine, Page } from './drive/engine.mjs' */
@@ -14,6 +15,7 @@ for (const name of engineNames) {
     const victim = new Victim(false);
     /** @type {Page} */
     let page;
+    let serve = '';
     const use = closeAfterTests();
     after(() => victim.kill());
 
@@ -23,6 +25,7 @@ for (const name of engineNames) {
       const site = await use(startSite, {
         '/': `<!doctype html><link rel="icon" href="data:,"><script src="connectsocket.js" data-relay="ws://${faults.at.relay}/relay"></script>`,
       });
+      serve = (await use(startServe)).url;
       const engine = await use(openEngine, name);
       page = await engine.newPage(site.url);
     });
@@ -73,6 +76,54 @@ for (const name of engineNames) {
         assert.deepEqual([...new Set(errors)], ['error 0']);
         assert.ok(errors.length >= 6, `${errors.length} errors`);
         assert.equal(await page.evaluate('connectSocket.stats().tasks'), 0);
+      });
+    }
+
+    for (const fresh of [true, false]) {
+      test(fresh ? 'a ticket for each of a hundred reconnects' : 'a used ticket admits nobody', {
+        timeout: 60_000,
+      }, async () => {
+        const seen = await page.evaluate(
+          (serve, fresh) =>
+            new Promise((resolve) => {
+              const seen = { tickets: 0, opens: 0, losses: 0, failures: 0 };
+              const option = async () => {
+                seen.tickets++;
+                const ticket = await (await fetch(`${serve}/ticket`)).text();
+                // Such a server closes each connection after its first answer.
+                return { url: `${serve}/ticket/echo?code=1001&after=1&ticket=${ticket}` };
+              };
+              option().then((first) => {
+                const reconnect = {
+                  ...{ minDelay: 1, maxDelay: 5, retries: fresh ? 200 : 3 },
+                  ...(fresh ? { option } : {}),
+                };
+                const task = connectSocket({ ...first, reconnect });
+                task.onOpen(({ reconnected = 0 }) => {
+                  if (reconnected !== seen.opens++) throw new Error(`open as number ${reconnected}`);
+                  if (reconnected < 100) task.send({ data: 'x' });
+                  else task.close();
+                });
+                task.onError(({ errMsg }) => {
+                  if (/ failed$/.test(errMsg)) seen.failures++;
+                  else seen.losses++;
+                });
+                task.onClose(({ code }) => {
+                  const { tasks, slotsInUse } = connectSocket.stats();
+                  resolve({ ...seen, code, tasks, slotsInUse });
+                });
+              });
+            }),
+          serve,
+          fresh,
+        );
+        const rest = { tasks: 0, slotsInUse: 0 };
+        assert.deepEqual(
+          seen,
+          fresh
+            ? { tickets: 101, opens: 101, losses: 100, failures: 0, code: 1000, ...rest }
+            : { tickets: 1, opens: 1, losses: 1, failures: 3, code: 1006, ...rest },
+        );
       });
     }
   });

@@ -14,7 +14,7 @@ import (
 
 var exampleHash = regexp.MustCompile(`sha384-(connectsocket\.\w+)`)
 
-// examples serves the files of fsys at /examples/, with their hosts led to this server's echo and relay and their hashes
+// examples serves the files of fsys at /examples/, with their hosts led to this server's own and their hashes
 // those of the files in dist. Other files below /examples/ are those of dist, which built serves. The folder itself is a list of
 // its pages.
 func examples(fsys, dist fs.FS, built http.Handler) http.Handler {
@@ -29,13 +29,16 @@ func examples(fsys, dist fs.FS, built http.Handler) http.Handler {
 			built.ServeHTTP(w, r)
 			return
 		}
-		scheme := "ws://"
+		s := ""
 		if r.TLS != nil {
-			scheme = "wss://"
+			s = "s"
 		}
+		ws, web := "ws"+s+"://"+r.Host, "http"+s+"://"+r.Host
 		here := strings.NewReplacer(
-			"wss://echo.example/", scheme+r.Host+"/echo",
-			"wss://relay.example/relay", scheme+r.Host+"/relay",
+			"wss://echo.example/", ws+"/echo",
+			"wss://relay.example/relay", ws+"/relay",
+			"wss://ticket.example/", ws+"/ticket/echo",
+			"https://ticket.example/", web+"/ticket",
 		).Replace(string(text))
 		here = exampleHash.ReplaceAllStringFunc(here, func(hash string) string {
 			file, err := fs.ReadFile(dist, strings.TrimPrefix(hash, "sha384-"))

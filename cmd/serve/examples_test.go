@@ -10,7 +10,7 @@ import (
 
 func TestExamples(t *testing.T) {
 	pages := fstest.MapFS{
-		"a.html": {Data: []byte(`wss://echo.example/?a wss://relay.example/relay sha384-connectsocket.mjs`)},
+		"a.html": {Data: []byte(`wss://echo.example/?a wss://relay.example/relay https://ticket.example/ wss://ticket.example/?b sha384-connectsocket.mjs`)},
 	}
 	dist := fstest.MapFS{"connectsocket.mjs": {Data: []byte("built")}}
 	handler := examples(pages, dist, files(dist))
@@ -25,7 +25,7 @@ func TestExamples(t *testing.T) {
 	}
 
 	const hash = "sha384-rIhspWv1zKHKFTcGME4f6JmMUcOfB9YRwc0YUHtIntlGT26ewAKr3Sc/2OmiqdWS"
-	want := "ws://here:1/echo?a ws://here:1/relay " + hash
+	want := "ws://here:1/echo?a ws://here:1/relay http://here:1/ticket ws://here:1/ticket/echo?b " + hash
 	if body, mediaType := get("/examples/a.html"); body != want || mediaType != types[".html"] {
 		t.Errorf("the page is %q of type %q, want %q", body, mediaType, want)
 	}

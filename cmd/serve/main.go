@@ -1,5 +1,6 @@
 // Serve is the development server: the built package and its playground at /, the examples at /examples/, an echo server at
-// /echo, and at /relay a relay that leads there and nowhere else. It prints "listening on" and its URL on standard output once
+// /echo, the same at /ticket/echo for requests with a one-time ticket of /ticket (?ticket=…), and at /relay a relay that leads
+// to this server and nowhere else. It prints "listening on" and its URL on standard output once
 // it accepts connections, and stops on SIGINT or SIGTERM, closing its WebSockets with 1001; a second signal ends it at once.
 package main
 
@@ -79,6 +80,9 @@ func serve(ctx context.Context, addr, dir, pages, cert, key string) error {
 		mux.Handle("GET /examples/", examples(os.DirFS(pages), dist, built))
 	}
 	mux.Handle("GET /echo", echo.Handler())
+	oneTime := &tickets{valid: map[string]bool{}}
+	mux.Handle("GET /ticket", oneTime)
+	mux.Handle("GET /ticket/echo", oneTime.admit(echo.Handler()))
 	mux.Handle("GET /relay", toEcho)
 
 	var requests sync.WaitGroup // http.Server does not wait for WebSockets
