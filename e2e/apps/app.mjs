@@ -122,17 +122,19 @@ export function useApp(name, caches = []) {
    * @template R
    * @param {string} url
    * @param {() => Promise<R>} read runs in the page
-   * @returns {Promise<R>}
    */
-  async function visit(url, read) {
+  async function look(url, read) {
     const page = await chromium.newPage(url);
     try {
       for (;;) {
         try {
           const result = await page.evaluate(read);
-          const exceptions = (await page.console()).filter(({ type }) => type === 'exception');
-          assert.deepEqual(exceptions, []);
-          return result;
+          const messages = await page.console();
+          assert.deepEqual(
+            messages.filter(({ type }) => type === 'exception'),
+            [],
+          );
+          return { result, messages };
         } catch (error) {
           // Vite in watch mode reloads a page when it has met new dependencies.
           if (!/navigat/.test(String(error))) throw error;
@@ -142,6 +144,16 @@ export function useApp(name, caches = []) {
       await page.close();
     }
   }
+
+  /**
+   * Opens a page of the app and returns what read returns.
+   *
+   * @template R
+   * @param {string} url
+   * @param {() => Promise<R>} read runs in the page
+   * @returns {Promise<R>}
+   */
+  const visit = async (url, read) => (await look(url, read)).result;
 
   /**
    * Visits the page that tries everything, and compares.
@@ -170,20 +182,23 @@ export function useApp(name, caches = []) {
   }
 
   /**
-   * Visits the app without its module: the framework's own connectSocket serves the calls.
+   * Visits the app without its module: the framework's own connectSocket serves the calls, and the console says so.
    *
    * @template R
    * @param {string} built the folder that is served
    * @param {string} url
    * @param {() => Promise<R>} read runs in the page
    */
-  function visitWithout(built, url, read) {
+  async function visitWithout(built, url, read) {
     const modules = readdirSync(built, { recursive: true, encoding: 'utf8' }).filter((file) =>
       file.endsWith('.wasm'),
     );
     assert.equal(modules.length, 3, modules.join());
     for (const file of modules) rmSync(join(built, file));
-    return visit(url, read);
+    const { result, messages } = await look(url, read);
+    const warnings = messages.filter(({ text }) => text.endsWith('the fallback serves the calls'));
+    assert.equal(warnings.length, 1, JSON.stringify(messages));
+    return result;
   }
 
   return { directory, start, run, visit, visitWithout, compare };

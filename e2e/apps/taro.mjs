@@ -82,9 +82,10 @@ export function testTaro(name, compilers) {
         try {
           await compare(table, column, server.url + contract(''), `${compiler}, ${column}`);
           if (column === 'stock') return;
-          assert.deepEqual(await visit(server.url, talk), ['message: hello', 'close: 4000 done']);
-          const without = await visitWithout(join(directory, output), server.url, talk);
-          assert.deepEqual(without, ['message: hello', 'close: 1005 undefined']);
+          const said = ['message: hello', 'close: 4000 done'];
+          assert.deepEqual(await visit(server.url, talk), said);
+          // Taro's own invents what onClose gets: it is what close was given.
+          assert.deepEqual(await visitWithout(join(directory, output), server.url, talk), said);
         } finally {
           await server.close();
         }
