@@ -57,7 +57,7 @@ for (const name of engineNames) {
       await page.goto(`${site}/elsewhere.html`);
       await page.back();
       const kept = await run('return globalThis.kept === true;');
-      // Firefox does not keep a page that has a WebSocket: its tasks are gone with it, and it starts anew.
+      // Firefox does not keep a page that has a WebSocket: its tasks are gone with it, and it starts again.
       assert.equal(kept, name !== 'firefox');
       assert.deepEqual(
         await run(kept ? afterwards : `globalThis.tasks = []; ${afterwards}`),

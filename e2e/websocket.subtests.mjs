@@ -470,7 +470,7 @@ for (const [name, value] of Object.entries(states)) {
       [false, false, value],
     );
   });
-  rule('interfaces/WebSocket/constants/005', `does not let ${name} be defined anew`, ({ WebSocket }) => {
+  rule('interfaces/WebSocket/constants/005', `does not let ${name} be redefined`, ({ WebSocket }) => {
     throws('TypeError', () => Object.defineProperty(WebSocket.prototype, name, { get: () => 'foo' }));
     throws('TypeError', () => Object.defineProperty(WebSocket, name, { set() {} }));
   });

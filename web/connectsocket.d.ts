@@ -115,7 +115,7 @@ export interface OpenResult<P = Profile> {
   /** The upstream's response header through the relay; else the subprotocol, where one was negotiated. */
   header: Record<string, string>;
   profile: P;
-  /** How often the task has connected anew; absent the first time. */
+  /** How often the task has reconnected; absent the first time. */
   reconnected?: number;
 }
 

@@ -73,7 +73,7 @@ var types = map[string]string{
 }
 
 // files serves dir to cross-origin isolated pages: a file's .br sibling where there is one, unless the path
-// begins with /raw/. Pages are fetched anew each time, all else is cached for good.
+// begins with /raw/. Pages are fetched each time, all else is cached for good.
 func files(dir string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, raw := strings.CutPrefix(path.Clean(r.URL.Path), "/raw/")

@@ -1,6 +1,6 @@
 /**
  * The soak: a great many connections open and close; then five tasks exchange numbered and checked messages with a
- * server, two of them through the relay, while the network between fails at random and the page connects anew. Nothing
+ * server, two of them through the relay, while the network between fails at random and the page reconnects. Nothing
  * may be lost, doubled, reordered or changed while a connection lives, and nothing may grow.
  *
  *   node e2e/faults/soak.mjs [--messages N] [--cycles N] [--engine NAME] [--seed N] [--tls]

@@ -71,7 +71,7 @@ export function soakPage() {
   });
 
   /**
-   * Exchanges messages on one task, which connects anew whenever it is lost, until as many were answered.
+   * Exchanges messages on one task, which reconnects whenever it is lost, until as many were answered.
    *
    * @param {Option} option
    * @param {number} messages
