@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import * as option from './option.js';
 
 /** @type {string[]} */
@@ -142,6 +142,48 @@ test('what is wrong with a call', () => {
     [undefined, null, [], 'x', new Date()].map((given) => option.readCall(given).type),
     ['Undefined', 'Null', 'Array', 'String', 'Object'],
   );
+});
+
+describe('every field of the wrong type is refused at the call', () => {
+  const values = {
+    Null: null,
+    Boolean: true,
+    Number: 1,
+    BigInt: 1n,
+    String: 'x',
+    Symbol: Symbol(),
+    Array: [],
+  };
+  const all = { ...values, Object: {}, Function() {} };
+  /** What is taken, beside undefined: null where that leaves the default. @type {Record<string, [want: string, taken: string[]]>} */
+  const fields = {
+    reconnect: ['Boolean or Object', ['Null', 'Boolean', 'Object']],
+    'reconnect.retries': ['Number', ['Null', 'Number']],
+    'reconnect.minDelay': ['Number', ['Null', 'Number']],
+    'reconnect.maxDelay': ['Number', ['Null', 'Number']],
+    'reconnect.factor': ['Number', ['Null', 'Number']],
+    'reconnect.jitter': ['Number', ['Null', 'Number']],
+    'reconnect.option': ['Function', ['Null', 'Function']],
+    'reconnect.whileHidden': ['Boolean', ['Null', 'Boolean']],
+    heartbeat: ['Object', ['Null', 'Object']],
+    'heartbeat.interval': ['Number', ['Null', 'Number']],
+    'heartbeat.timeout': ['Number', ['Null', 'Number']],
+    'heartbeat.message': ['String, ArrayBuffer or Function', ['String', 'Function']],
+    protocols: ['Array', ['Null', 'String', 'Array']],
+    header: ['Object', ['Null', 'Object']],
+  };
+  for (const [field, [want, taken]] of Object.entries(fields)) {
+    test(field, () => {
+      const [name, member] = field.split('.');
+      for (const [type, value] of Object.entries(all)) {
+        const given = member ? { message: 'ping', [member]: value } : value;
+        const { fault } = option.readCall({ url, [name]: given });
+        if (taken.includes(type))
+          assert.doesNotMatch(fault, new RegExp(`parameter.${field} should be`), type);
+        else assert.equal(fault, `parameter.${field} should be ${want} instead of ${type}`);
+      }
+    });
+  }
 });
 
 test('URLs', () => {
