@@ -9,22 +9,19 @@ import { closeAfterTests, startServe, startSite } from './drive/server.mjs';
 import { startFaults, Victim } from './faults/server.mjs';
 
 /** @import { Engine, Page } from './drive/engine.mjs' */
-/** @import { Faults } from './faults/server.mjs' */
 
 for (const name of engineNames) {
   describe(name, () => {
     const victim = new Victim(false);
     /** @type {Page} */
     let page;
-    /** @type {Faults} */
-    let faults;
     let serve = '';
     const use = closeAfterTests();
     after(() => victim.kill());
 
     before(async () => {
       await victim.start();
-      faults = await use(startFaults, { allow: victim.address });
+      const faults = await use(startFaults, { allow: victim.address });
       const site = await use(startSite, {
         '/': `<!doctype html><link rel="icon" href="data:,"><script src="connectsocket.js" data-relay="ws://${faults.at.relay}/relay"></script>`,
       });
@@ -79,60 +76,6 @@ for (const name of engineNames) {
         assert.deepEqual([...new Set(errors)], ['error 0']);
         assert.ok(errors.length >= 6, `${errors.length} errors`);
         assert.equal(await page.evaluate('connectSocket.stats().tasks'), 0);
-      });
-
-      test(`${relay ? 'relayed' : 'direct'}: a link that falls silent is noticed by the heartbeat, and the task goes on`, {
-        timeout: 60_000,
-      }, async () => {
-        const seen = page.evaluate(
-          (option) =>
-            new Promise((resolve) => {
-              /** @type {string[]} */
-              const seen = [];
-              Object.assign(globalThis, { seen });
-              const task = connectSocket({
-                ...option,
-                timeout: 500,
-                reconnect: { minDelay: 20, maxDelay: 100 },
-                heartbeat: { interval: 300, message: 'are you there', timeout: 300 },
-              });
-              task.onOpen(({ reconnected = 0 }) => {
-                seen.push(`open ${reconnected}`);
-                if (reconnected > 0) task.close();
-              });
-              task.onError(({ errMsg }) => seen.push(errMsg));
-              task.onClose(({ code }) => resolve([...seen, `close ${code}`]));
-            }),
-          { url: `ws://${faults.at.toxic}/echo`, relay },
-        );
-        const until = (/** @type {number} */ count) =>
-          page.evaluate(
-            `(async () => { while (seen.length < ${count}) await new Promise((resolve) => setTimeout(resolve, 10)); })()`,
-          );
-        await until(1);
-        for (const stream of ['upstream', 'downstream'])
-          await faults.poison('server', {
-            name: stream,
-            type: 'timeout',
-            stream,
-            attributes: { timeout: 0 },
-          });
-        await until(3); // an attempt has failed too
-        await faults.heal();
-        const [opened, lost, ...rest] = await seen;
-        assert.deepEqual(
-          [opened, lost, ...rest.slice(-2)],
-          [
-            'open 0',
-            'connectSocket:fail the connection is lost: nothing was received after a heartbeat',
-            'open 1',
-            'close 1000',
-          ],
-        );
-        // The network that is healed ends the attempt that waits then.
-        for (const failed of rest.slice(0, -2)) {
-          assert.match(failed, /^connectSocket:fail (timeout|upstream closed the connection|.* failed$)/);
-        }
       });
     }
 
