@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import { census } from './census.mjs';
 import { engineNames, openEngine } from './drive/engine.mjs';
 import { closeAfterTests, startServe, startSite } from './drive/server.mjs';
 
@@ -12,43 +13,10 @@ import { closeAfterTests, startServe, startSite } from './drive/server.mjs';
 
 const mounts = 1000;
 
-/**
- * What the page has before the package: it counts the timers and listeners of the package, but those of its WebSockets, which go
- * with them.
- */
-function census() {
+/** What the page has before the package, beside the census. */
+function collector() {
   const page = /** @type {any} */ (globalThis);
-  const isOurs = () => /connectsocket\.js/.test(String(new Error().stack));
-  const timers = new Set();
-  let mostTimers = 0;
-  const { setTimeout, clearTimeout } = page;
-  page.setTimeout = (/** @type {Function} */ f, /** @type {number} */ ms, /** @type {any[]} */ ...args) => {
-    const id = setTimeout(() => {
-      timers.delete(id);
-      f(...args);
-    }, ms);
-    if (isOurs()) mostTimers = Math.max(mostTimers, timers.add(id).size);
-    return id;
-  };
-  page.clearTimeout = (/** @type {number} */ id) => {
-    timers.delete(id);
-    clearTimeout(id);
-  };
-  let [listeners, ofSockets] = [0, 0];
-  for (const [name, step] of Object.entries({ addEventListener: 1, removeEventListener: -1 })) {
-    const prototype = /** @type {any} */ (EventTarget.prototype);
-    const own = prototype[name];
-    prototype[name] = function (/** @type {any[]} */ ...args) {
-      if (isOurs()) {
-        if (this instanceof WebSocket) ofSockets++;
-        else listeners += step;
-      }
-      return own.apply(this, args);
-    };
-  }
   page.sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
-  page.census = () => ({ ...connectSocket.stats(), timers: timers.size, mostTimers, listeners, ofSockets });
-
   /** @type {WeakRef<object>[]} */
   const refs = [];
   page.mark = (/** @type {object} */ object) => refs.push(new WeakRef(object));
@@ -136,7 +104,7 @@ for (const name of engineNames) {
     before(async () => {
       ({ echo } = await use(startServe));
       const { url } = await use(startSite, {
-        '/': `<!doctype html><link rel="icon" href="data:,"><script>(${census})();</script><script src="connectsocket.js"></script><script>(${components})();</script>`,
+        '/': `<!doctype html><link rel="icon" href="data:,"><script>(${census})(); (${collector})();</script><script src="connectsocket.js"></script><script>(${components})();</script>`,
       });
       const engine = await use(openEngine, name);
       page = await engine.newPage(url);
@@ -146,7 +114,7 @@ for (const name of engineNames) {
     });
 
     /** @returns {Promise<Record<string, any>>} what may not grow */
-    const look = () => page.evaluate('census()');
+    const look = () => page.evaluate('({ ...connectSocket.stats(), ...census() })');
 
     test('with handlers of a task that stays', { timeout: 60_000 }, async () => {
       await page.evaluate(
