@@ -206,6 +206,81 @@ export const cases = [
     ],
   ],
   [
+    'refuses each option of a wrong type, in words, and takes the others as not given',
+    async (echo) => {
+      const inputs = [
+        ...['x', 1, [], { url: null }],
+        ...[1, {}, [1], ['a', {}]].map((protocols) => ({ url: echo, protocols })),
+        ...['a: b', 1, true, [['a', 'b']]].map((header) => ({ url: echo, header })),
+        ...['true', 1, [], () => {}].map((reconnect) => ({ url: echo, reconnect })),
+        ...['retries', 'minDelay', 'maxDelay', 'factor', 'jitter'].map((name) => ({
+          url: echo,
+          reconnect: { [name]: '1' },
+        })),
+        ...[{ option: {} }, { option: 'x' }, { whileHidden: 1 }].map((reconnect) => ({
+          url: echo,
+          reconnect,
+        })),
+        ...[true, 'ping', 1, [], {}, { message: null }, { message: {} }].map((heartbeat) => ({
+          url: echo,
+          heartbeat,
+        })),
+        ...['interval', 'timeout'].map((name) => ({ url: echo, heartbeat: { message: '', [name]: '1' } })),
+      ];
+      const seen = [];
+      for (const input of inputs) {
+        const errMsg = await failure(connectSocket(input));
+        seen.push(errMsg.replace('connectSocket:fail parameter error: parameter', ''));
+      }
+      const task = connectSocket({
+        url: echo,
+        timeout: '1',
+        relay: 1,
+        tcpNoDelay: 'x',
+        perMessageDeflate: {},
+        forceCellularNetwork: 1,
+        success: 1,
+        fail: 'x',
+        complete: {},
+      });
+      await watch(task).open;
+      task.close();
+      await watch(task).close;
+      return [seen, connectSocket.stats().tasks];
+    },
+    [
+      [
+        ...['String', 'Number', 'Array'].map((type) => ` should be Object instead of ${type}`),
+        '.url should be String instead of Null',
+        '.protocols should be Array instead of Number',
+        '.protocols should be Array instead of Object',
+        '.protocols[0] should be String instead of Number',
+        '.protocols[1] should be String instead of Object',
+        ...['String', 'Number', 'Boolean', 'Array'].map(
+          (type) => `.header should be Object instead of ${type}`,
+        ),
+        ...['String', 'Number', 'Array', 'Function'].map(
+          (type) => `.reconnect should be Boolean or Object instead of ${type}`,
+        ),
+        ...['retries', 'minDelay', 'maxDelay', 'factor', 'jitter'].map(
+          (name) => `.reconnect.${name} should be Number instead of String`,
+        ),
+        '.reconnect.option should be Function instead of Object',
+        '.reconnect.option should be Function instead of String',
+        '.reconnect.whileHidden should be Boolean instead of Number',
+        ...['Boolean', 'String', 'Number', 'Array'].map(
+          (type) => `.heartbeat should be Object instead of ${type}`,
+        ),
+        ...['Undefined', 'Null', 'Object'].map(
+          (type) => `.heartbeat.message should be String, ArrayBuffer or Function instead of ${type}`,
+        ),
+        '.heartbeat.interval should be Number instead of String',
+        '.heartbeat.timeout should be Number instead of String',
+      ],
+      0,
+    ],
+  ],
+  [
     'gives a refused call methods that tell why',
     async () => {
       const task = connectSocket({ url: 5, fail() {} });

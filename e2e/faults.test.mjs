@@ -78,7 +78,7 @@ for (const name of engineNames) {
             const { toxics, path = '/echo', size = 5, closes = false } = cell;
             const proxy = way === 'before the relay' ? 'relay' : 'server';
             const poison = (/** @type {object} */ toxic) => faults.poison(proxy, toxic);
-            const lab = { page, poison, victim };
+            const lab = { page, poison, heal: faults.heal, victim };
             await cell.before?.(lab);
             for (const toxic of toxics ?? []) await poison(toxic);
             const at = cell.at ?? (toxics && proxy === 'server' ? 'toxic' : 'server');

@@ -39,6 +39,7 @@ import { STATUS_CODES } from 'node:http';
  * @typedef {object} Lab
  * @property {Page} page
  * @property {(toxic: object) => Promise<void>} poison adds a toxic where the fault is to be
+ * @property {() => Promise<void>} heal takes all toxics away
  * @property {import('./server.mjs').Victim} victim
  */
 
@@ -87,6 +88,7 @@ export function harness() {
     /** @type {Promise<void>} */
     const answered = new Promise((resolve) => {
       task.onMessage(({ data }) => {
+        if (data === 'ping') return; // the answer to a heartbeat
         seen.push(data === sent ? `text ${size}` : `changed ${data}`);
         if (closes) task.close({ code: 3000 });
         resolve();
@@ -141,6 +143,29 @@ const both = (type, attributes) =>
   ['upstream', 'downstream'].map((stream) => ({ name: `${type} ${stream}`, type, stream, attributes }));
 
 const silence = both('timeout', { timeout: 0 });
+
+const heartbeat = { interval: 500, message: 'ping', timeout: 300 };
+const unanswered = 'error: the connection is lost: nothing was received after a heartbeat';
+
+/**
+ * Silences a link, which neither side is told, and waits until the page notices: in `interval` and `timeout` of the heartbeat, and
+ * some more. An eighth of `interval` is how exactly the time without a message is known; the rest is for the two requests of the
+ * toxics and the driver's answers on a busy machine.
+ *
+ * @param {Lab} lab
+ */
+async function silenceIsNoticed({ page, poison }) {
+  const began = Date.now();
+  for (const toxic of silence) await poison(toxic);
+  await page.evaluate(async () => {
+    const { met, sleep } = /** @type {any} */ (globalThis);
+    while (!met.seen.some((/** @type {string} */ line) => line.startsWith('error'))) await sleep(5);
+  });
+  const took = Date.now() - began;
+  const { interval, timeout } = heartbeat;
+  const most = interval + timeout + interval / 8 + 500;
+  assert.ok(took >= timeout && took <= most, `noticed after ${took} ms, ${most} at most`);
+}
 
 /** @type {Cell[]} */
 export const cells = [
@@ -321,6 +346,28 @@ export const cells = [
     closes: true,
     slow: true,
     want: everywhere('open, text 40000, close 3000 clean'),
+  },
+  {
+    fault: 'silence, with a heartbeat',
+    toxics: [],
+    option: { heartbeat },
+    opened: silenceIsNoticed,
+    want: everywhere(`open, text 5, ${unanswered}, close 1006`),
+  },
+  {
+    fault: 'silence for a while, with a heartbeat and reconnect',
+    toxics: [],
+    option: { heartbeat, reconnect: { minDelay: 1000, jitter: 0 } }, // the silence is over by then
+    async opened(lab) {
+      await silenceIsNoticed(lab);
+      await lab.heal();
+      await lab.page.evaluate(async () => {
+        const { met, sleep } = /** @type {any} */ (globalThis);
+        while (met.seen.filter((/** @type {string} */ line) => line === 'text 5').length < 2) await sleep(5);
+        met.task.close({ code: 3000 });
+      });
+    },
+    want: everywhere(`open, text 5, ${unanswered}, open, text 5, close 3000 clean`),
   },
   // Nothing can be known of it, but close() ends it: the slot is back at once, and the rest in the engine's own time.
   {

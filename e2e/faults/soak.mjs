@@ -1,7 +1,12 @@
 /**
  * The soak: a great many connections open and close; then five tasks exchange numbered and checked messages with a
+<<<<<<< HEAD
  * server, two of them through the relay, while the network between fails at random and the page reconnects. Nothing
  * may be lost, doubled, reordered or changed while a connection lives, and nothing may grow.
+=======
+ * server, two of them through the relay and all with a heartbeat, while the network between fails at random and the page connects
+ * anew, each time with another ticket. Nothing may be lost, doubled, reordered or changed while a connection lives, and nothing may grow.
+>>>>>>> last2
  *
  *   node e2e/faults/soak.mjs [--messages N] [--cycles N] [--engine NAME] [--seed N] [--tls]
  *
@@ -12,6 +17,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { census } from '../census.mjs';
 import { openEngine } from '../drive/engine.mjs';
 import { startSite } from '../drive/server.mjs';
 import { startFaults } from './server.mjs';
@@ -38,6 +44,8 @@ const cycles = Number(flags.cycles);
  * @property {number} cycles
  * @property {number} slots of the table, free or not
  * @property {number} values which Go refers to
+ * @property {number} timers of the package that wait
+ * @property {number} listeners of the package, without those of WebSockets
  * @property {number} memory of the module, in bytes
  * @property {number} heap of the page's JavaScript, in bytes; 0 where the engine does not tell
  * @property {number} goroutines of the server and the relay
@@ -60,7 +68,7 @@ const scheme = flags.tls ? 'wss' : 'ws';
 const faults = await startFaults({ tls: flags.tls });
 const site = await startSite(
   {
-    '/': `<!doctype html><link rel="icon" href="data:,"><script src="connectsocket.js" data-relay="${scheme}://${faults.at.relay}/relay"></script><script src="soak.js"></script>`,
+    '/': `<!doctype html><link rel="icon" href="data:,"><script>(${census})();</script><script src="connectsocket.js" data-relay="${scheme}://${faults.at.relay}/relay"></script><script src="soak.js"></script>`,
     '/soak.js': `(${soakPage})();`,
   },
   { tls: flags.tls },
@@ -81,19 +89,19 @@ async function sample() {
   progress = await page.evaluate(() => /** @type {any} */ (globalThis).progress());
   const server = await faults.stats();
   progress.wrong.push(...server.wrong);
-  const { slots, values, memory, heap, lanes = [], cycles: cycled = 0 } = progress;
+  const { slots, values, timers, listeners, memory, heap, lanes = [], cycles: cycled = 0 } = progress;
   const seconds = Math.round((Date.now() - began) / 100) / 10;
   const sum = (/** @type {string} */ name) =>
     lanes.reduce((/** @type {number} */ n, /** @type {any} */ lane) => n + lane[name], 0);
   const answered = sum('answered');
   samples.push({
-    ...{ seconds, answered, cycles: cycled, slots, values, memory, heap },
+    ...{ seconds, answered, cycles: cycled, slots, values, timers, listeners, memory, heap },
     ...{ goroutines: server.goroutines, serverHeap: server.heap },
   });
   console.log(
     `${seconds.toFixed(0).padStart(5)} s  ${answered} of ${5 * messages} messages, ${sum('connections')} connections, ` +
-      `${disturbed} faults, ${sum('lost')} on the way when lost; ${cycled} of ${cycles} cycles; ` +
-      `${slots} slots, ${values} values, ${memory / 2 ** 20} MiB, ${server.goroutines} goroutines; ${progress.wrong.length} wrong`,
+      `${sum('tickets')} tickets, ${sum('beats')} heartbeats, ${disturbed} faults, ${sum('lost')} on the way when lost; ${cycled} of ${cycles} cycles; ` +
+      `${slots} slots, ${values} values, ${timers} timers, ${listeners} listeners, ${memory / 2 ** 20} MiB, ${server.goroutines} goroutines; ${progress.wrong.length} wrong`,
   );
 }
 
@@ -172,6 +180,12 @@ const last = samples[samples.length - 1];
 const failures = [...new Set(/** @type {string[]} */ (progress.wrong))];
 if (progress.tasks + progress.slotsInUse > 0)
   failures.push(`${progress.tasks} tasks and ${progress.slotsInUse} slots remain`);
+// One for the page's coming online and one for its being seen, once some task reconnects.
+if (last.timers > 0 || last.listeners > 2)
+  failures.push(`${last.timers} timers and ${last.listeners} listeners remain`);
+if (progress.mostTimers < 5) failures.push('the timers of the package are not counted');
+for (const { connections, tickets } of progress.lanes)
+  if (tickets < connections - 1) failures.push(`${tickets} tickets for ${connections} connections`);
 // Go's first collection comes with some 2,500 calls: what the page's values and the module's memory rise to until then
 // is where they stay.
 const warm = samples.findIndex(({ cycles }) => cycles >= 10_000);

@@ -64,6 +64,7 @@ export function soakPage() {
 
   page.progress = () => ({
     ...connectSocket.stats(),
+    ...page.census(),
     heap: page.performance.memory?.usedJSHeapSize ?? 0,
     lanes: page.lanes,
     cycles: page.cycles,
@@ -78,14 +79,26 @@ export function soakPage() {
    * @param {boolean} text
    */
   const exchange = (option, messages, text) => {
-    const lane = { answered: 0, lost: 0, connections: 0 };
+    const lane = { answered: 0, lost: 0, connections: 0, tickets: 0, beats: 0 };
     page.lanes.push(lane);
     return new Promise((resolve) => {
       let [sent, answered, closes] = [0, 0, 0]; // of this connection
       let down = true;
-      const reconnect = { minDelay: 200, maxDelay: 1000 };
+      // As an app has them: a ticket for each connection, which comes later, and a heartbeat, whose answers are numbered too.
+      const renew = async (/** @type {number} */ attempt) => {
+        await null;
+        lane.tickets++;
+        return { url: `${option.url}?ticket=${attempt}` };
+      };
+      const reconnect = { minDelay: 200, maxDelay: 1000, option: renew };
+      // Shorter than the silences.
+      const beat = () => {
+        lane.beats++;
+        return message(sent++, text);
+      };
+      const heartbeat = { interval: 200, timeout: 300, message: beat };
       const task = connectSocket({
-        ...{ ...option, reconnect, timeout: 2000 },
+        ...{ ...option, reconnect, heartbeat, timeout: 2000 },
         fail: ({ errMsg }) => wrong.push(errMsg),
       });
       const fill = () => {
