@@ -4,8 +4,8 @@
  * server, two of them through the relay, while the network between fails at random and the page reconnects. Nothing
  * may be lost, doubled, reordered or changed while a connection lives, and nothing may grow.
 =======
- * server, two of them through the relay and all with a heartbeat, while the network between fails at random and the page connects
- * anew, each time with another ticket. Nothing may be lost, doubled, reordered or changed while a connection lives, and nothing may grow.
+ * server, two of them through the relay and all with a heartbeat, while the network between fails at random and the page reconnects,
+ * each time with another ticket. Nothing may be lost, doubled, reordered or changed while a connection lives, and nothing may grow.
 >>>>>>> last2
  *
  *   node e2e/faults/soak.mjs [--messages N] [--cycles N] [--engine NAME] [--seed N] [--tls]
