@@ -1,12 +1,7 @@
 /**
  * The soak: a great many connections open and close; then five tasks exchange numbered and checked messages with a
-<<<<<<< HEAD
- * server, two of them through the relay, while the network between fails at random and the page reconnects. Nothing
- * may be lost, doubled, reordered or changed while a connection lives, and nothing may grow.
-=======
  * server, two of them through the relay and all with a heartbeat, while the network between fails at random and the page reconnects,
  * each time with another ticket. Nothing may be lost, doubled, reordered or changed while a connection lives, and nothing may grow.
->>>>>>> last2
  *
  *   node e2e/faults/soak.mjs [--messages N] [--cycles N] [--engine NAME] [--seed N] [--tls]
  *
