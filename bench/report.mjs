@@ -114,6 +114,19 @@ function shortTable(rows) {
 }
 
 /**
+ * Rows as a table of medians, as measured.
+ *
+ * @param {[string, Record<string, number[]>][]} rows
+ */
+function medianTable(rows) {
+  const all = ['bare', ...othersOf(rows)];
+  return table(
+    ['', ...all],
+    rows.map(([name, row]) => [name, ...all.map((who) => (row[who] ? short(spread(row[who]).median) : ''))]),
+  );
+}
+
+/**
  * Puts a text between the marks of docs/speed.md.
  *
  * @param {string} text
@@ -161,10 +174,9 @@ export function report(results) {
 
   const rows = Object.entries(results.rows);
   const messages = rows.filter(([row]) => !row.startsWith('start '));
-  const starts = rows.filter(
-    ([row]) => row.startsWith('start ') && !row.includes('longest') && !row.includes('tag to'),
-  );
-  const others = rows.filter(([row]) => row.includes('longest') || row.includes('tag to'));
+  const starts = rows.filter(([row]) => /^start .*: onOpen/.test(row));
+  const others = rows.filter(([row]) => /^start /.test(row) && !/: onOpen/.test(row));
+  const wire = others.filter(([row]) => /, cold: on the wire/.test(row));
   const sections = [
     `# ${results.engine}`,
     `${circumstances(results.when)}; medians of ${results.rounds} rounds in one run, of short echoes three times in each, quartiles in brackets. A figure is reached (✓) by the median, or by a quarter of the rounds (≈), or by fewer (✗).`,
@@ -172,14 +184,7 @@ export function report(results) {
       `## Messages, as ratios to the bare WebSocket\n\n${ratioTable(messages)}\n\n![messages](${name}-messages.svg)`,
     starts.length > 0 &&
       `## From navigation to the first onOpen, as ratios to the bare page\n\n${ratioTable(starts)}\n\n![start](${name}-start.svg)`,
-    others.length > 0 &&
-      `## While starting, in milliseconds\n\n${table(
-        ['', 'bare', ...othersOf(others)],
-        others.map(([row, by]) => [
-          row,
-          ...['bare', ...othersOf(others)].map((who) => short(spread(by[who]).median)),
-        ]),
-      )}`,
+    others.length > 0 && `## While starting\n\n${medianTable(others)}`,
     results.memory &&
       `## What is left, after a million messages of 64 B\n\n${table(
         ['', ...Object.keys(Object.values(results.memory)[0])],
@@ -211,6 +216,7 @@ export function report(results) {
         `${results.engine}; ${machine}; ${go}; ${results.when.slice(0, 10)}. Medians of ${results.rounds} rounds: of the bare WebSocket as measured, of the others as ratios to it in the same round.`,
         shortTable(messages),
         shortTable(starts),
+        medianTable(wire),
       ].join('\n\n'),
     );
   }

@@ -36,8 +36,12 @@ export async function measureStart({ browser, origins, rounds, short, note, prog
         .observe({ type: 'longtask', buffered: true });
       setTimeout(() => resolve(durations), ${50 + stay});
     })`);
+    // Of what came before the connection was open; a cached file counts for nothing.
+    const wire = await page.evaluate(`performance.getEntries()
+      .filter((entry) => entry.responseEnd > 0 && (entry.entryType === 'navigation' || entry.responseEnd <= times.open))
+      .reduce((bytes, { transferSize }) => bytes + transferSize, 0)`);
     await page.close();
-    return { ...times, long: Math.max(0, ...tasks) };
+    return { ...times, long: Math.max(0, ...tasks), wire };
   }
 
   /** @type {Map<string, string>} */
@@ -51,11 +55,12 @@ export async function measureStart({ browser, origins, rounds, short, note, prog
         const key = `${name} ${network} ${path}`;
         const place = `${network}${path ? ', raw' : network === 'loopback' ? ', brotli' : ''}`;
         /** @param {'cold' | 'warm'} state @param {any} times */
-        const take = (state, { tag, callable, open, long }) => {
+        const take = (state, { tag, callable, open, long, wire }) => {
           note(name, {
             [`start ${place}, ${state}: onOpen, ms`]: open,
             [`start ${place}, ${state}: tag to callable, ms`]: callable - tag,
             [`start ${place}, ${state}: longest task, ms`]: long,
+            [`start ${place}, ${state}: on the wire before onOpen, KB`]: wire / 1000,
           });
           line += `  ${name} ${state} ${open.toFixed(0)}`;
         };
