@@ -23,6 +23,9 @@ export const prose = (text) => text.replace(/^```\w*\n[\s\S]*?^```$/gm, '');
 export const headings = (text) =>
   Array.from(prose(text).matchAll(/^(#+) (.*)$/gm), ([, level, title]) => ({ level: level.length, title }));
 
-/** The links in a text. @param {string} text */
+/** The links in a text; the title is undefined where it has brackets itself. @param {string} text */
 export const links = (text) =>
-  Array.from(prose(text).matchAll(/\[([^\]]*)\]\(([^)\s]+)\)/g), ([, title, link]) => ({ title, link }));
+  Array.from(prose(text).matchAll(/(?:\[([^[\]]*))?\]\(([^)\s]+)\)/g), ([, title, link]) => ({
+    title,
+    link,
+  }));
