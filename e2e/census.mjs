@@ -1,6 +1,6 @@
 /**
- * What a page has before the package, to tell what may stay behind: it counts the timers and listeners of the package, but those of its WebSockets, which go
- * with them.
+ * What a page has before the package, to tell what may stay behind: it counts the timers and listeners of the package. The
+ * listeners of its WebSockets are counted apart, for they go with them.
  */
 export function census() {
   const page = /** @type {any} */ (globalThis);

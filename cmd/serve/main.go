@@ -79,10 +79,10 @@ func serve(ctx context.Context, addr, dir, pages, cert, key string) error {
 	if pages != "" {
 		mux.Handle("GET /examples/", examples(os.DirFS(pages), dist, built))
 	}
-	mux.Handle("GET /echo", echo.Handler())
-	oneTime := &tickets{valid: map[string]bool{}}
+	echoes, oneTime := echo.Handler(), &tickets{valid: map[string]bool{}}
+	mux.Handle("GET /echo", echoes)
 	mux.Handle("GET /ticket", oneTime)
-	mux.Handle("GET /ticket/echo", oneTime.admit(echo.Handler()))
+	mux.Handle("GET /ticket/echo", oneTime.admit(echoes))
 	mux.Handle("GET /relay", toEcho)
 
 	var requests sync.WaitGroup // http.Server does not wait for WebSockets

@@ -153,8 +153,9 @@ describe('every field of the wrong type is refused at the call', () => {
     String: 'x',
     Symbol: Symbol(),
     Array: [],
+    Object: {},
+    Function() {},
   };
-  const all = { ...values, Object: {}, Function() {} };
   /** What is taken, beside undefined: null where that leaves the default. @type {Record<string, [want: string, taken: string[]]>} */
   const fields = {
     reconnect: ['Boolean or Object', ['Null', 'Boolean', 'Object']],
@@ -175,7 +176,7 @@ describe('every field of the wrong type is refused at the call', () => {
   for (const [field, [want, taken]] of Object.entries(fields)) {
     test(field, () => {
       const [name, member] = field.split('.');
-      for (const [type, value] of Object.entries(all)) {
+      for (const [type, value] of Object.entries(values)) {
         const given = member ? { message: 'ping', [member]: value } : value;
         const { fault } = option.readCall({ url, [name]: given });
         if (taken.includes(type))
