@@ -1,7 +1,8 @@
 /**
- * Counts the instructions that V8 runs for one message received, one sent and one look at readyState: the cost of
- * the hot path without the clock, the same from run to run to a percent or so, whatever else the machine does.
- * Valgrind counts; the difference between a long and a short run leaves start, compilation and warming up out.
+ * Counts the instructions that V8 runs for one message received, also by a task with a heartbeat, one sent and one
+ * look at readyState: the cost of the hot path without the clock, the same from run to run to a percent or so, whatever
+ * else the machine does. Valgrind counts; the difference between a long and a short run leaves start, compilation and
+ * warming up out.
  *
  * Usage: node bench/count.mjs [--wasm FILE] prints one line an operation in the format of Go's benchmarks, for
  * benchstat; FILE is another module than that of web/dist.
@@ -41,10 +42,8 @@ class Socket {
 async function run(operation, count) {
   /** @type {any} */
   let socket;
-  const wasm = readFileSync(values.wasm);
   Object.assign(globalThis, {
     location: { href: 'http://localhost/' },
-    fetch: async () => new Response(wasm),
     WebSocket: class extends Socket {
       constructor() {
         super();
@@ -53,16 +52,21 @@ async function run(operation, count) {
     },
   });
   const { load, connectSocket } = await import(`${dist}connectsocket.mjs`);
-  await load();
-  const task = await connectSocket({ url: 'ws://localhost/' });
+  await load({
+    wasm: new Response(readFileSync(values.wasm), { headers: { 'Content-Type': 'application/wasm' } }),
+  });
+  const heartbeat = operation === 'ReceiveWithHeartbeat' ? { interval: 30_000 } : undefined;
+  const task = await connectSocket({ url: 'ws://localhost/', heartbeat });
   let received = 0;
   task.onMessage(() => received++);
   socket.listeners.open.call(socket, {});
   await new Promise((resolve) => setTimeout(resolve));
   const event = { data: 'x'.repeat(64) };
+  const receive = () => socket.listeners.message.call(socket, event);
   /** @type {Record<string, () => void>} */
   const operations = {
-    Receive: () => socket.listeners.message.call(socket, event),
+    Receive: receive,
+    ReceiveWithHeartbeat: receive,
     Send: () => task.send(event),
     ReadyState: () => task.readyState,
   };
@@ -71,7 +75,7 @@ async function run(operation, count) {
     for (let j = 0; j < 1000; j++) f();
     await undefined;
   }
-  if (operation === 'Receive' && received !== count) throw new Error(`${received} of ${count} received`);
+  if (f === receive && received !== count) throw new Error(`${received} of ${count} received`);
 }
 
 /**
@@ -112,7 +116,7 @@ if (operation) {
 }
 const base = 100_000;
 const more = 200_000;
-for (const name of ['Receive', 'Send', 'ReadyState']) {
+for (const name of ['Receive', 'ReceiveWithHeartbeat', 'Send', 'ReadyState']) {
   const each = (instructions(name, base + more) - instructions(name, base)) / more;
   console.log(`BenchmarkHotPath/${name} ${more} ${each.toFixed(0)} instructions/op`);
 }

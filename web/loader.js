@@ -81,7 +81,7 @@ export function connectsocket(files) {
       }
     }
     loading = new Promise((resolve, reject) =>
-      module.whenSettled(() => (module.failure ? reject(new Error(module.failure)) : resolve())),
+      module.whenSettled(() => (module.failure() ? reject(new Error(module.failure())) : resolve())),
     );
     loading.catch(() => {
       loading = undefined; // the next call tries again

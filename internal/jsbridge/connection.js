@@ -356,9 +356,9 @@ export function createConnections(module, settings) {
     /** Lets the Go half judge the call. */
     admit() {
       if (this.phase !== WAITING) return;
-      if (module.failure) {
+      if (module.failure()) {
         if (settings.fallback && !this.call.fault && this.isInDomains()) this.handOver(settings.fallback);
-        else this.finish(`connectSocket:fail ${module.failure}`);
+        else this.finish(`connectSocket:fail ${module.failure()}`);
         return;
       }
       const id = module.callGo(() => module.calls.connect(this.call, this.relayed));
@@ -416,7 +416,7 @@ export function createConnections(module, settings) {
     handOver(fallback) {
       if (!warnedOfFallback) {
         warnedOfFallback = true;
-        console.warn(`connectSocket: ${module.failure}; the fallback serves the calls`);
+        console.warn(`connectSocket: ${module.failure()}; the fallback serves the calls`);
       }
       this.letGo();
       this.ws = null;
@@ -914,7 +914,7 @@ export function createConnections(module, settings) {
     }
 
     whyNotOpen() {
-      return (this.id === 0 && module.failure) || TEXT_NOT_OPEN;
+      return (this.id === 0 && module.failure()) || TEXT_NOT_OPEN;
     }
 
     /**

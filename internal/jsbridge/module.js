@@ -40,7 +40,6 @@ export function createModule({ version, host, configuration, onStart, onDeath })
   let lastId = 0;
   /** @type {Array<() => void>} */
   let waiting = [];
-  let paused = false; // Go is in the middle of a function
   /** @type {Array<() => void>} */
   let putOff = [];
   let onFirstOpen = noop;
@@ -74,9 +73,7 @@ export function createModule({ version, host, configuration, onStart, onDeath })
     ready,
 
     /** Why no call can succeed now; empty while there is hope. */
-    get failure() {
-      return state === FAILED ? failure : '';
-    },
+    failure: () => (state === FAILED ? failure : ''),
 
     /**
      * Begins to load it, if it is neither there nor on its way.
@@ -98,16 +95,14 @@ export function createModule({ version, host, configuration, onStart, onDeath })
     },
 
     /** Whether Go waits for the rest of its code, in the middle of a function: it must not be entered then. */
-    get paused() {
-      return paused;
-    },
+    paused: false,
 
     /**
      * Calls f when Go may be entered: now, unless it is paused.
      * @param {() => void} f
      */
     whenFree(f) {
-      if (paused) putOff.push(f);
+      if (module.paused) putOff.push(f);
       else f();
     },
 
@@ -116,12 +111,12 @@ export function createModule({ version, host, configuration, onStart, onDeath })
      * @param {() => void} f
      */
     pause(f) {
-      paused = true;
+      module.paused = true;
       try {
         f();
       } finally {
         queueMicrotask(() => {
-          paused = false;
+          module.paused = false;
           const calls = putOff;
           putOff = [];
           for (const call of calls) call();
@@ -219,11 +214,13 @@ export function createModule({ version, host, configuration, onStart, onDeath })
       // Only after Go has returned: no code of the page runs with Go on the stack.
       queueMicrotask(() => {
         module.calls = { configure, connect, renew, close };
-        module.go =
-          module.exports ??
-          Object.fromEntries(
-            ENTRANCES.split(' ').map((name, number) => [name, dispatch.bind(undefined, number)]),
-          );
+        // A plain object also for exports: engines look a property of those up in a table, each time.
+        module.go = Object.fromEntries(
+          ENTRANCES.split(' ').map((name, number) => [
+            name,
+            module.exports?.[name] ?? dispatch.bind(undefined, number),
+          ]),
+        );
         module.callGo(() => {
           configure({ ...configuration(), lastId });
           state = RUNNING;

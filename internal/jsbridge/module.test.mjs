@@ -48,7 +48,7 @@ function create({ version = '', onDeath = () => {} } = {}) {
       () => true,
     );
   const ask = (/** @type {string} */ name) =>
-    module.whenSettled(() => log.push(name + (module.failure && ` ${module.failure}`)));
+    module.whenSettled(() => log.push(name + (module.failure() && ` ${module.failure()}`)));
   return { module, start, ask };
 }
 
@@ -117,7 +117,7 @@ test('a try that fails refuses the calls that wait, and the next wake tries agai
   ask('two');
   assert.deepEqual(log.splice(0), ['two offline']);
   module.wake();
-  assert.equal(module.failure, '');
+  assert.equal(module.failure(), '');
   ask('three');
   assert.deepEqual(log.splice(0), ['begin']);
   start();
@@ -135,7 +135,7 @@ test('a failure for good is tried again only by force', () => {
   assert.deepEqual(log.splice(0), ['begin', 'one no WebAssembly']);
   module.wake(true);
   assert.deepEqual(log, ['begin']);
-  assert.equal(module.failure, '');
+  assert.equal(module.failure(), '');
 });
 
 test('a module of another version is refused', async () => {
@@ -167,7 +167,7 @@ test('what throws within a call into it is its death', async () => {
   assert.equal(module.callGo(trap), 0);
   assert.equal(module.callGo(trap), 0); // once
   assert.deepEqual(log.splice(0), ['died: the module has died: RuntimeError: unreachable']);
-  assert.deepEqual([module.go, module.calls, module.failure], [undefined, undefined, '']);
+  assert.deepEqual([module.go, module.calls, module.failure()], [undefined, undefined, '']);
   ask('one');
   module.wake();
   assert.deepEqual(log.splice(0), ['begin']);

@@ -115,7 +115,7 @@ export function createTasks(module, connections) {
    * @returns {Promise<{ errMsg: string }>}
    */
   function withNewest(option, api, call) {
-    if (!module.failure) module.wake();
+    if (!module.failure()) module.wake();
     const promise = new Promise((resolve) =>
       module.whenSettled(() => {
         const c = connections.newest();
@@ -127,7 +127,7 @@ export function createTasks(module, connections) {
         try {
           readCallbacks(option ?? bare(), callbacks);
         } catch {} // why it fails is known
-        resolve(outcome(callbacks, false, `${api}:fail ${module.failure || TEXT_NOT_CONNECTED}`));
+        resolve(outcome(callbacks, false, `${api}:fail ${module.failure() || TEXT_NOT_CONNECTED}`));
       }),
     );
     promise.catch(noop);

@@ -6,8 +6,6 @@ type Event struct {
 	Kind Kind
 	Slot int32
 	Size int32
-
-	order uint32 // of arrival among the held
 }
 
 // Decision is what the host has to do about one event.
@@ -15,32 +13,31 @@ type Decision struct {
 	Verb Verb
 	Kind Kind
 	Slot int32
-	// Own and Global say whose handlers a Deliver calls: the task's, those of the
-	// global functions, or both.
-	Own, Global bool
-	// More says that [Set.Next] has another decision for this task.
-	More bool
+	// Flags are [OwnBit] and [GlobalBit], for whose handlers a Deliver calls: the
+	// task's, those of the global functions, or both; and [MoreBit] if [Set.Next]
+	// has another decision for this task.
+	Flags int32
 }
 
 // queue is a first-in, first-out list that reuses its memory, at most twice what
 // its events need.
-type queue struct {
-	events []Event
+type queue[T any] struct {
+	events []T
 	head   int
 }
 
-func (q *queue) len() int { return len(q.events) - q.head }
+func (q *queue[T]) len() int { return len(q.events) - q.head }
 
-func (q *queue) first() *Event { return &q.events[q.head] }
+func (q *queue[T]) first() *T { return &q.events[q.head] }
 
-func (q *queue) push(e Event) {
+func (q *queue[T]) push(e T) {
 	if len(q.events) == cap(q.events) && q.head > len(q.events)/2 {
 		q.events, q.head = q.events[:copy(q.events, q.events[q.head:])], 0
 	}
 	q.events = append(q.events, e)
 }
 
-func (q *queue) pop() Event {
+func (q *queue[T]) pop() T {
 	e := q.events[q.head]
 	q.head++
 	if q.head == len(q.events) {

@@ -176,7 +176,7 @@ func (h *host) post(c *conn, kind Kind, size int32) {
 func (h *host) carryOut(c *conn, d Decision) {
 	c.busy = true
 	h.act(c, d)
-	for n := 0; c.again || d.More; n++ {
+	for n := 0; c.again || d.Flags&MoreBit != 0; n++ {
 		if n > 100+10*len(c.all) {
 			h.t.Fatalf("task %d: no end of decisions for %d events, the last is %+v", c.id, len(c.all), d)
 		}
@@ -192,18 +192,19 @@ func (h *host) act(c *conn, d Decision) {
 	case None:
 	case Deliver:
 		p := h.take(d.Slot)
-		if !d.Own && !d.Global {
+		own, global := d.Flags&OwnBit != 0, d.Flags&GlobalBit != 0
+		if !own && !global {
 			h.t.Fatalf("task %d: %+v is for nobody", c.id, d)
 		}
-		if d.Own && !c.listens[d.Kind] || d.Global && !h.global[d.Kind] {
+		if own && !c.listens[d.Kind] || global && !h.global[d.Kind] {
 			h.t.Fatalf("task %d: %+v without such a handler", c.id, d)
 		}
 		c.over = c.over || d.Kind == Close
-		if d.Own {
+		if own {
 			p.delivered++
 			c.seen = append(c.seen, p)
 		}
-		if d.Global {
+		if global {
 			p.global++
 			h.byWhole = append(h.byWhole, p)
 		}

@@ -100,7 +100,7 @@ func (s *Set) Event(id int32, e Event, busy bool) Decision {
 	if busy {
 		return Decision{}
 	}
-	return s.decide(t)
+	return t.next()
 }
 
 // Next returns the task's next decision, None if nothing waits.
@@ -109,16 +109,7 @@ func (s *Set) Next(id int32) Decision {
 	if t == nil {
 		return Decision{}
 	}
-	return s.decide(t)
-}
-
-func (s *Set) decide(t *task) Decision {
-	d := t.next()
-	d.More = t.more()
-	if t.state == Closed && !d.More {
-		s.forget(t)
-	}
-	return d
+	return t.next()
 }
 
 // Listen records whether there is a handler of kind: a task's own, or with id 0

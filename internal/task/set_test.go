@@ -318,7 +318,7 @@ func TestHoldingTooMuchIsTold(t *testing.T) {
 
 // A queue that is never empty keeps no more memory than it needs twice.
 func TestQueueReusesItsMemory(t *testing.T) {
-	var q queue
+	var q queue[Event]
 	for n := range int32(100_000) {
 		q.push(Event{Slot: n})
 		if n >= 10 {
@@ -480,7 +480,7 @@ func receive(tb testing.TB) func() {
 	h.listenAll(c)
 	h.wsOpen(c)
 	return func() {
-		if d := h.set.Event(c.id, Event{Kind: Message, Slot: 1, Size: 64}, false); d.Verb != Deliver || d.More {
+		if d := h.set.Event(c.id, Event{Kind: Message, Slot: 1, Size: 64}, false); d.Verb != Deliver || d.Flags&MoreBit != 0 {
 			tb.Fatalf("%+v", d)
 		}
 	}

@@ -20,15 +20,15 @@ type task struct {
 	set   *Set
 	state State
 
-	events   chan Event // posted, not yet judged
-	overflow queue      // posted when the channel was full
-	posted   int        // how many are in both
+	events   chan Event   // posted, not yet judged
+	overflow queue[Event] // posted when the channel was full
+	posted   int          // how many are in both
 
-	listens   uint8             // kinds that have a handler of the task's own, a bit each
-	held      [numHandled]queue // waiting for a handler
-	heldCount int               // in all of them
-	order     uint32            // of the next held event
-	bytes     int               // held in messages
+	listens uint8                        // kinds that have a handler of the task's own, a bit each
+	held    [numHandled]queue[heldEvent] // waiting for a handler
+	holds   uint8                        // kinds of which any wait, a bit each
+	order   uint32                       // of the next held event
+	bytes   int                          // held in messages
 
 	backoff   *backoff   // of a task that reconnects
 	heartbeat *heartbeat // of a task that has one
@@ -38,6 +38,12 @@ type task struct {
 	abandoned bool // closed by the user while connecting
 	failed    bool // an Error of this connection has been accepted
 	shed      bool // too much was held: later messages are dropped
+}
+
+// heldEvent is an event that waits for a handler.
+type heldEvent struct {
+	Event
+	order uint32 // of arrival among the held
 }
 
 // post puts e on the channel; it never blocks.
@@ -53,62 +59,64 @@ func (t *task) post(e Event) {
 	t.overflow.push(e)
 }
 
-func (t *task) take() (Event, bool) {
-	if t.posted == 0 {
-		return Event{}, false
-	}
+// take returns the event that was posted first; there must be one.
+func (t *task) take() Event {
 	t.posted--
 	select {
 	case e := <-t.events:
-		return e, true
+		return e
 	default:
-		return t.overflow.pop(), true
+		return t.overflow.pop()
 	}
 }
 
 // next returns the next decision: first about what was held and has a handler
 // now, then about what was posted. A closed task lets go of all that it held.
 func (t *task) next() Decision {
-	for {
+	var d Decision
+	for d.Verb == None {
 		if q := t.oldest(); q != nil {
-			e := q.pop()
-			t.heldCount--
-			if e.Kind == Message {
-				t.bytes -= int(e.Size)
-			}
-			if t.wants(e.Kind) {
-				return t.deliver(e)
-			}
-			return Decision{Verb: Keep, Kind: e.Kind, Slot: e.Slot}
-		}
-		e, ok := t.take()
-		if !ok {
-			return Decision{}
-		}
-		if d := t.judge(e); d.Verb != None {
-			return d
+			d = t.redeliver(q)
+		} else if t.posted > 0 {
+			d = t.judge(t.take())
+		} else {
+			break
 		}
 	}
+	if t.posted > 0 || t.oldest() != nil {
+		d.Flags |= MoreBit
+	} else if t.state == Closed {
+		t.set.forget(t)
+	}
+	return d
 }
 
-// more reports whether next has anything to look at.
-func (t *task) more() bool {
-	return t.posted > 0 || t.oldest() != nil
+// redeliver decides about the first event of a queue of held ones.
+func (t *task) redeliver(q *queue[heldEvent]) Decision {
+	d := t.deliver(t.release(q))
+	if d.Flags == 0 {
+		d.Verb = Keep
+	}
+	return d
 }
 
 // oldest returns the queue whose first event has waited longest, among the kinds
 // that have a handler; if the task is closed, among all.
-func (t *task) oldest() *queue {
-	if t.heldCount == 0 {
+func (t *task) oldest() *queue[heldEvent] {
+	if t.holds&(t.listens|t.set.listens) == 0 && t.state != Closed {
 		return nil
 	}
-	var found *queue
+	return t.oldestHeld()
+}
+
+func (t *task) oldestHeld() *queue[heldEvent] {
+	var found *queue[heldEvent]
 	for k := range t.held {
 		q := &t.held[k]
 		if q.len() == 0 || found != nil && found.first().order < q.first().order {
 			continue
 		}
-		if t.state == Closed || t.wants(Kind(k)) {
+		if t.state == Closed || t.receivers(Kind(k)) != 0 {
 			found = q
 		}
 	}
@@ -142,11 +150,15 @@ func (t *task) judge(e Event) Decision {
 		if t.heartbeat != nil {
 			t.heartbeat.heard = true
 		}
-		if !t.wants(Message) && t.full(e) {
+		if d := t.deliver(e); d.Flags != 0 {
+			return d
+		}
+		if t.full(e) {
 			t.shed = true
 			return Decision{Verb: Shed, Slot: e.Slot}
 		}
-		return t.accept(e)
+		t.hold(e)
+		return Decision{}
 	case Error:
 		if t.abandoned || t.failed {
 			break
@@ -194,8 +206,8 @@ func (t *task) judge(e Event) Decision {
 // accept delivers e, or holds it if its kind has no handler. next judges only
 // when no held event has a handler, so delivering now keeps the order.
 func (t *task) accept(e Event) Decision {
-	if t.wants(e.Kind) {
-		return t.deliver(e)
+	if d := t.deliver(e); d.Flags != 0 {
+		return d
 	}
 	q := &t.held[e.Kind]
 	if e.Kind == Message || q.len() == 0 {
@@ -203,27 +215,33 @@ func (t *task) accept(e Event) Decision {
 		return Decision{}
 	}
 	// A task that keeps reconnecting holds only its newest Open and Error.
-	old := q.pop()
-	t.heldCount--
+	old := t.release(q)
 	t.hold(e)
 	return Decision{Verb: Drop, Slot: old.Slot}
 }
 
 func (t *task) deliver(e Event) Decision {
-	return Decision{Verb: Deliver, Kind: e.Kind, Slot: e.Slot, Own: t.own(e.Kind), Global: t.global(e.Kind)}
+	return Decision{Verb: Deliver, Kind: e.Kind, Slot: e.Slot, Flags: t.receivers(e.Kind)}
 }
 
-func (t *task) wants(k Kind) bool { return t.own(k) || t.global(k) }
+// receivers says whose handlers an event of kind k is for: none if it is 0.
+func (t *task) receivers(k Kind) int32 {
+	flags := int32(0)
+	if t.listens&(1<<k) != 0 {
+		flags = OwnBit
+	}
+	if t.set.listens&(1<<k) != 0 && t.isGlobal(k) {
+		flags |= GlobalBit
+	}
+	return flags
+}
 
-// own reports whether there is a handler of the task's own.
-func (t *task) own(k Kind) bool { return t.listens&(1<<k) != 0 }
-
-// global reports whether the handlers of the global functions get an event of
-// the task: it is the newest that holds a slot; or it was shed since it waited
-// for them, and they would not learn of its end otherwise.
-func (t *task) global(k Kind) bool {
+// isGlobal reports whether an event of the task is one of the global functions:
+// the task is the newest that holds a slot; or it was shed since it waited for
+// them, and they would not learn of its end otherwise.
+func (t *task) isGlobal(k Kind) bool {
 	end := k == Error || k == Close
-	return t.set.listens&(1<<k) != 0 && (t.set.bound(t) || end && t.shed && !t.own(Message))
+	return t.set.bound(t) || end && t.shed && t.listens&(1<<Message) == 0
 }
 
 func (t *task) full(e Event) bool {
@@ -231,11 +249,22 @@ func (t *task) full(e Event) bool {
 	return t.held[Message].len() >= l.MaxHeldMessages || t.bytes+int(e.Size) > l.MaxHeldBytes || e.Slot >= HeldSlots
 }
 
+// release takes the first event from a queue of held ones.
+func (t *task) release(q *queue[heldEvent]) Event {
+	e := q.pop().Event
+	if q.len() == 0 {
+		t.holds &^= 1 << e.Kind
+	}
+	if e.Kind == Message {
+		t.bytes -= int(e.Size)
+	}
+	return e
+}
+
 func (t *task) hold(e Event) {
-	t.heldCount++
-	e.order = t.order
+	t.holds |= 1 << e.Kind
+	t.held[e.Kind].push(heldEvent{e, t.order})
 	t.order++
-	t.held[e.Kind].push(e)
 	if e.Kind == Message {
 		t.bytes += int(e.Size)
 	}

@@ -144,8 +144,7 @@ const (
 
 // Pack returns the decision as one integer, for a host in JavaScript.
 func (d Decision) Pack() int32 {
-	return int32(d.Verb) | int32(d.Kind)<<KindShift | bit(d.Own)*OwnBit | bit(d.Global)*GlobalBit | bit(d.More)*MoreBit |
-		d.Slot<<SlotShift
+	return int32(d.Verb) | int32(d.Kind)<<KindShift | d.Flags | d.Slot<<SlotShift
 }
 
 func bit(b bool) int32 {
