@@ -55,7 +55,7 @@ async function run(operation, count) {
   await load({
     wasm: new Response(readFileSync(values.wasm), { headers: { 'Content-Type': 'application/wasm' } }),
   });
-  const heartbeat = operation === 'ReceiveWithHeartbeat' ? { interval: 30_000 } : undefined;
+  const heartbeat = operation === 'ReceiveWithHeartbeat' ? { message: 'ping' } : undefined;
   const task = await connectSocket({ url: 'ws://localhost/', heartbeat });
   let received = 0;
   task.onMessage(() => received++);

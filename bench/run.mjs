@@ -1,7 +1,7 @@
 /**
  * `make bench`: measures connectSocket and its peers beside the bare WebSocket, all in one run, and writes
  * bench/results. Options: --short for fewer rounds and measures, --rounds N, --only REGEXP for some rows,
- * --parts LIST of messages, start and memory, --engine NAME for the short form in another engine.
+ * --parts LIST of messages, start and memory, --engine NAME for the short form in another engine (no memory).
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -107,7 +107,9 @@ if (args.engine === 'chromium') {
     await measureMessages(pages);
     for (const page of pages) await page.close();
   }
-  if (parts.includes('start')) await measureStart({ browser, origins, rounds, short, note, progress });
+  if (parts.includes('start')) {
+    await measureStart({ open: (url) => browser.open(url), origins, rounds, short, note, progress });
+  }
   if (parts.includes('memory')) {
     results.memory = await measureMemory({
       open,
@@ -120,13 +122,32 @@ if (args.engine === 'chromium') {
 } else {
   const engine = await openEngine(args.engine);
   results.engine = engine.version;
-  const pages = [];
-  for (const name of contestants) {
-    const page = await engine.newPage(pageURL(name).replace(`${name}.localhost`, 'localhost'));
-    await page.evaluate('globalThis.ready');
-    pages.push(page);
+  if (parts.includes('messages')) {
+    const pages = [];
+    for (const name of contestants) {
+      const page = await engine.newPage(pageURL(name).replace(`${name}.localhost`, 'localhost'));
+      await page.evaluate('globalThis.ready');
+      pages.push(page);
+    }
+    await measureMessages(pages);
+    for (const page of pages) await page.close();
   }
-  await measureMessages(pages);
+  if (parts.includes('start')) {
+    /** @param {string} url */
+    const open = async (url) => {
+      const page = await engine.newPage(url);
+      return {
+        evaluate: (/** @type {string} */ expression) => page.evaluate(expression),
+        until: (/** @type {string} */ expression) =>
+          page.evaluate(`new Promise((resolve) => {
+            const look = () => (${expression} ? resolve(${expression}) : setTimeout(look, 20));
+            look();
+          })`),
+        close: () => page.close(),
+      };
+    };
+    await measureStart({ open, origins, rounds, short, note, progress });
+  }
   await engine.close();
 }
 server.stop();

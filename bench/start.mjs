@@ -5,15 +5,20 @@ import { pages } from './steps.mjs';
  * Measures how long a page takes from its navigation to a callable connectSocket and to its first onOpen. Cold is
  * an origin that the browser has never seen; warm is one that it has, long enough ago to have cached the code.
  *
+ * @typedef {object} StartPage a page that begins to load
+ * @property {(expression: string) => Promise<any>} until waits for an expression to be true, and returns its value
+ * @property {(expression: string) => Promise<any>} evaluate
+ * @property {() => Promise<unknown>} close
+ *
  * @param {object} option
- * @param {import('./chromium.mjs').Chromium} option.browser
+ * @param {(url: string) => Promise<StartPage>} option.open
  * @param {Record<string, string>} option.origins of the server, by network
  * @param {number} option.rounds
  * @param {boolean} option.short
  * @param {(contestant: string, values: Record<string, number>) => void} option.note
  * @param {(text: string) => void} option.progress
  */
-export async function measureStart({ browser, origins, rounds, short, note, progress }) {
+export async function measureStart({ open, origins, rounds, short, note, progress }) {
   const places = [
     { network: 'loopback', path: '' },
     { network: 'loopback', path: 'raw/' },
@@ -27,7 +32,7 @@ export async function measureStart({ browser, origins, rounds, short, note, prog
    * @param {number} [stay] milliseconds
    */
   async function visit(url, stay = 0) {
-    const page = await browser.open(url);
+    const page = await open(url);
     // The times are the document's own.
     const times = await page.until('times.open && times');
     const tasks = await page.evaluate(`new Promise((resolve) => {
@@ -55,14 +60,14 @@ export async function measureStart({ browser, origins, rounds, short, note, prog
         const key = `${name} ${network} ${path}`;
         const place = `${network}${path ? ', raw' : network === 'loopback' ? ', brotli' : ''}`;
         /** @param {'cold' | 'warm'} state @param {any} times */
-        const take = (state, { tag, callable, open, long, wire }) => {
+        const take = (state, { tag, callable, open: opened, long, wire }) => {
           note(name, {
-            [`start ${place}, ${state}: onOpen, ms`]: open,
+            [`start ${place}, ${state}: onOpen, ms`]: opened,
             [`start ${place}, ${state}: tag to callable, ms`]: callable - tag,
             [`start ${place}, ${state}: longest task, ms`]: long,
             [`start ${place}, ${state}: on the wire before onOpen, KB`]: wire / 1000,
           });
-          line += `  ${name} ${state} ${open.toFixed(0)}`;
+          line += `  ${name} ${state} ${opened.toFixed(0)}`;
         };
         const fresh = `cold${hosts++}`;
         take('cold', await visit(url(fresh)));

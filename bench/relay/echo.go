@@ -7,7 +7,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 )
+
+// extension is what is offered and accepted where messages are compressed (RFC 7692).
+const extension = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
 
 // serveEcho is the upstream of every path: it echoes frames as fast as it can read them, so that it is not what is
 // measured. It prints its address and serves until it is killed.
@@ -23,8 +27,12 @@ func serveEcho() error {
 			return
 		}
 		sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-		fmt.Fprintf(brw, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+		fmt.Fprintf(brw, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
 			base64.StdEncoding.EncodeToString(sum[:]))
+		if strings.Contains(req.Header.Get("Sec-WebSocket-Extensions"), "permessage-deflate") {
+			brw.WriteString(extension) // a compressed message is echoed as it stands
+		}
+		brw.WriteString("\r\n")
 		if brw.Flush() == nil {
 			go echo(conn)
 		}

@@ -4,6 +4,8 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"compress/flate"
 	"encoding/base64"
 	"encoding/binary"
 	"flag"
@@ -50,7 +52,10 @@ func main() {
 type path struct {
 	name  string
 	proxy *process // nil: direct
-	dial  func() (net.Conn, error)
+	// dial opens a WebSocket whose messages the upstream gets compressed if deflate.
+	dial func(deflate bool) (net.Conn, error)
+	// relays says that the proxy compresses, not the client.
+	relays bool
 }
 
 // stage is the three paths with their processes, pinned or not.
@@ -76,7 +81,7 @@ func newStage(relay string, pinned bool) (*stage, error) {
 	if s.echo, err = startProcess(echoCPU, regexp.MustCompile(`^([\d.]+:\d+)$`), self, "-echo"); err != nil {
 		return s, err
 	}
-	direct := path{name: "direct", dial: func() (net.Conn, error) { return dial(s.echo.addr, "/", "") }}
+	direct := path{name: "direct", dial: func(deflate bool) (net.Conn, error) { return dial(s.echo.addr, "/", "", deflate) }}
 	s.paths = append(s.paths, direct)
 	p, err := startProcess(proxyCPU, regexp.MustCompile(`"relay":"([\d.]+:\d+)"`), relay, "-listen", "127.0.0.1:0", "-metrics", "",
 		"-allow", s.echo.addr, "-origin", "*", "-max-conns", "1000000", "-max-conns-per-addr", "1000000", "-handshakes", "1000000",
@@ -84,13 +89,14 @@ func newStage(relay string, pinned bool) (*stage, error) {
 	if err != nil {
 		return s, err
 	}
-	offer := fmt.Sprintf(`{"url":"ws://%s/"}`, s.echo.addr)
-	s.paths = append(s.paths, path{name: "relay", proxy: p, dial: func() (net.Conn, error) { return dial(p.addr, "/relay", offer) }})
+	s.paths = append(s.paths, path{name: "relay", proxy: p, relays: true, dial: func(deflate bool) (net.Conn, error) {
+		return dial(p.addr, "/relay", fmt.Sprintf(`{"url":"ws://%s/","perMessageDeflate":%t}`, s.echo.addr, deflate), false)
+	}})
 	n, err := startNginx(proxyCPU, s.dir, proxy(s.echo.addr))
 	if err != nil {
 		return s, err
 	}
-	s.paths = append(s.paths, path{name: "nginx", proxy: n, dial: func() (net.Conn, error) { return dial(n.addr, "/", "") }})
+	s.paths = append(s.paths, path{name: "nginx", proxy: n, dial: func(deflate bool) (net.Conn, error) { return dial(n.addr, "/", "", deflate) }})
 	return s, nil
 }
 
@@ -106,20 +112,23 @@ func (s *stage) stop() {
 	os.RemoveAll(s.dir)
 }
 
-// dial opens a WebSocket, through the relay if there is an offer.
-func dial(addr, target, offer string) (net.Conn, error) {
+// dial opens a WebSocket, through the relay if there is an offer, compressed if deflate.
+func dial(addr, target, offer string, deflate bool) (net.Conn, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	defer conn.SetDeadline(time.Time{})
-	protocol := ""
+	fields := ""
 	if offer != "" {
-		protocol = "Sec-WebSocket-Protocol: connectsocket.relay.v1\r\n"
+		fields = "Sec-WebSocket-Protocol: connectsocket.relay.v1\r\n"
+	}
+	if deflate {
+		fields += extension
 	}
 	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nOrigin: http://bench\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s\r\n", target, addr, base64.StdEncoding.EncodeToString(make([]byte, 16)), protocol)
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s\r\n", target, addr, base64.StdEncoding.EncodeToString(make([]byte, 16)), fields)
 	br := bufio.NewReaderSize(conn, 4096)
 	resp, err := http.ReadResponse(br, nil)
 	if err != nil {
@@ -127,6 +136,9 @@ func dial(addr, target, offer string) (net.Conn, error) {
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		return nil, fmt.Errorf("%s: %s", addr, resp.Status)
+	}
+	if deflate && resp.Header.Get("Sec-WebSocket-Extensions") == "" {
+		return nil, fmt.Errorf("%s does not compress", addr)
 	}
 	if offer != "" {
 		text := append(header(len(offer)), offer...)
@@ -176,13 +188,85 @@ type load struct {
 	conns  int
 	window int // messages on the way, each connection
 	batch  int // messages written at once
+	// deflate has messages compressed on their way to the upstream and back: by the relay, else by the client, which
+	// compresses once and does not look into what comes back.
+	deflate bool
 }
 
 var loads = []load{
-	{"64 B, 1 connection", 64, 1, 1024, 64},
-	{"64 B, 32 connections", 64, 32, 128, 32},
-	{"64 KiB", 64 << 10, 1, 16, 1},
-	{"1 MiB", 1 << 20, 1, 4, 1},
+	{"64 B, 1 connection", 64, 1, 1024, 64, false},
+	{"64 B, 32 connections", 64, 32, 128, 32, false},
+	{"64 KiB", 64 << 10, 1, 16, 1, false},
+	{"1 MiB", 1 << 20, 1, 4, 1, false},
+	{"4 KiB, compressed", 4 << 10, 1, 64, 4, true},
+	{"64 KiB, compressed", 64 << 10, 1, 16, 1, true},
+}
+
+// message is what a client sends for l.
+func (l load) message(p path) []byte {
+	if !l.deflate {
+		return append(header(l.size), make([]byte, l.size)...)
+	}
+	var text bytes.Buffer
+	for n := 0; text.Len() < l.size; n++ {
+		fmt.Fprintf(&text, `{"id":%d,"symbol":"S%d","price":%d.%02d,"time":"2026-01-01T00:00:%02d.%03dZ","open":true},`,
+			n, n*7919%500, n*104729%90000, n*31%100, n%60, n*17%1000)
+	}
+	payload, first := text.Bytes()[:l.size], byte(0x82)
+	if !p.relays {
+		var z bytes.Buffer
+		w, _ := flate.NewWriter(&z, flate.BestSpeed) // fails for levels that do not exist
+		w.Write(payload)
+		w.Flush()
+		payload, first = bytes.TrimSuffix(z.Bytes(), []byte{0, 0, 0xff, 0xff}), 0xc2 // RFC 7692 section 7.2.1
+	}
+	message := append(header(len(payload)), payload...)
+	message[0] = first
+	return message
+}
+
+// counter counts the messages of a server, whatever frames they come in.
+type counter struct {
+	head []byte // of a frame, unfinished
+	left uint64 // payload bytes to come of a frame
+	fin  bool   // that frame ends a message
+}
+
+// count returns how many messages end in b.
+func (c *counter) count(b []byte) int {
+	n := 0
+	for {
+		k := min(c.left, uint64(len(b)))
+		b, c.left = b[k:], c.left-k
+		if c.left > 0 {
+			return n
+		}
+		if c.fin {
+			n++
+			c.fin = false
+		}
+		for len(c.head) < 2 || len(c.head) < headLen(c.head) {
+			if len(b) == 0 {
+				return n
+			}
+			c.head, b = append(c.head, b[0]), b[1:]
+		}
+		c.left = payload(c.head)
+		c.fin = c.head[0]&0x88 == 0x80 // the last frame, and no control frame
+		c.head = c.head[:0]
+	}
+}
+
+// headLen is the length of a frame's header without a mask.
+func headLen(h []byte) int {
+	switch h[1] & 0x7f {
+	case 126:
+		return 4
+	case 127:
+		return 10
+	default:
+		return 2
+	}
 }
 
 // sample is one measurement of one path.
@@ -193,13 +277,11 @@ type sample struct {
 
 // measure keeps l.window messages on the way on each connection for the time.
 func (s *stage) measure(p path, l load, each time.Duration) (sample, error) {
-	message := append(header(l.size), make([]byte, l.size)...)
-	batch := slices.Repeat(message, l.batch)
-	reply := len(message) - 4 // a server's frame has no mask
+	batch := slices.Repeat(l.message(p), l.batch)
 	conns := make([]net.Conn, l.conns)
 	for i := range conns {
 		var err error
-		if conns[i], err = p.dial(); err != nil {
+		if conns[i], err = p.dial(l.deflate); err != nil {
 			return sample{}, err
 		}
 	}
@@ -224,15 +306,17 @@ func (s *stage) measure(p path, l load, each time.Duration) (sample, error) {
 		wg.Go(func() {
 			defer close(credit)
 			buf := make([]byte, 256<<10)
-			for bytes, batches := 0, 0; ; {
+			var c counter
+			for messages, batches := 0, 0; ; {
 				n, err := conn.Read(buf)
 				if err != nil {
 					errs <- err
 					return
 				}
-				bytes += n
+				n = c.count(buf[:n])
+				messages += n
 				received.Add(int64(n))
-				for ; batches < bytes/reply/l.batch; batches++ {
+				for ; batches < messages/l.batch; batches++ {
 					credit <- struct{}{}
 				}
 			}
@@ -241,7 +325,7 @@ func (s *stage) measure(p path, l load, each time.Duration) (sample, error) {
 	time.Sleep(each)
 	took := time.Since(began)
 	after := s.cpus(p)
-	n := float64(received.Load()) / float64(reply)
+	n := float64(received.Load())
 	select {
 	case err := <-errs:
 		return sample{}, err
@@ -266,7 +350,7 @@ func (s *stage) cpus(p path) [3]time.Duration {
 
 // roundTrip is the median of n echoes of 64 bytes, one after the other.
 func roundTrip(p path, n int) (time.Duration, error) {
-	conn, err := p.dial()
+	conn, err := p.dial(false)
 	if err != nil {
 		return 0, err
 	}
@@ -288,8 +372,9 @@ func roundTrip(p path, n int) (time.Duration, error) {
 	return took[n/2], nil
 }
 
-// hold opens n connections, lets the proxy come to rest, and returns what it holds for each.
-func hold(p path, n int) (memory, descriptors float64, err error) {
+// hold opens n connections, sends a message on each if they are compressed, lets the proxy come to rest, and returns
+// what it holds for each.
+func hold(p path, n int, deflate bool) (memory, descriptors float64, err error) {
 	pid := p.proxy.cmd.Process.Pid
 	memoryBefore, fdsBefore := rss(pid), fds(pid)
 	conns := make([]net.Conn, n)
@@ -300,13 +385,34 @@ func hold(p path, n int) (memory, descriptors float64, err error) {
 			}
 		}
 	}()
+	message := load{size: 4 << 10, deflate: true}.message(p)
+	open := func(conn *net.Conn) error {
+		c, err := p.dial(deflate)
+		if err != nil {
+			return err
+		}
+		*conn = c
+		if !deflate {
+			return nil
+		}
+		if _, err := c.Write(message); err != nil {
+			return err
+		}
+		buf := make([]byte, 8<<10)
+		for echo := (counter{}); ; {
+			n, err := c.Read(buf)
+			if err != nil || echo.count(buf[:n]) > 0 {
+				return err
+			}
+		}
+	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	errs := make(chan error, 16)
 	for range 16 {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				if conns[i], err = p.dial(); err != nil {
+				if err := open(&conns[i]); err != nil {
 					errs <- err
 					return
 				}
@@ -355,8 +461,17 @@ func run(relay string, rounds int, each time.Duration, held int, only string, sc
 			return err
 		}
 	}
-	if strings.Contains("held", only) {
-		return benchHeld(relay, held)
+	for _, deflate := range []bool{false, true} {
+		what := fmt.Sprintf("%d pairs held", held)
+		if deflate {
+			what += ", compressed, after a message each"
+		}
+		if !strings.Contains(what, only) {
+			continue
+		}
+		if err := benchHeld(relay, what, held, deflate); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -447,8 +562,8 @@ func benchRoundTrip(relay string, rounds int) error {
 	return nil
 }
 
-func benchHeld(relay string, held int) error {
-	fmt.Printf("%d pairs held, for each\n", held)
+func benchHeld(relay, what string, held int, deflate bool) error {
+	fmt.Printf("%s, for each\n", what)
 	s, err := newStage(relay, false)
 	if s != nil {
 		defer s.stop()
@@ -457,7 +572,7 @@ func benchHeld(relay string, held int) error {
 		return err
 	}
 	for _, p := range s.paths[1:] {
-		memory, descriptors, err := hold(p, held)
+		memory, descriptors, err := hold(p, held, deflate)
 		if err != nil {
 			return fmt.Errorf("holding, %s: %w", p.name, err)
 		}

@@ -149,7 +149,7 @@ func (c *crowd) page(first time.Duration) {
 			return
 		case <-time.After(next):
 		}
-		conn, err := dial(c.addr, "/relay", c.offer)
+		conn, err := dial(c.addr, "/relay", c.offer, false)
 		if err != nil {
 			o.failed[strings.TrimPrefix(err.Error(), c.addr+": ")]++
 			next = rand.N(pause)
