@@ -127,16 +127,52 @@ function medianTable(rows) {
 }
 
 /**
- * Puts a text between the marks of docs/speed.md.
+ * Puts a text between the marks of a page.
  *
+ * @param {string} name of its file
  * @param {string} text
  */
-function show(text) {
-  const page = join(root, 'docs/speed.md');
+function show(name, text) {
+  const page = join(root, name);
   const [begin, end] = ['<!-- make bench -->', '<!-- /make bench -->'];
   const old = readFileSync(page, 'utf8');
   writeFileSync(page, `${old.split(begin)[0]}${begin}\n\n${text}\n\n${end}${old.split(end)[1]}`);
 }
+
+/**
+ * The words of the short table of starts in each README.
+ *
+ * @type {Record<string, { head: string[], networks: Record<string, string> }>}
+ */
+const readmes = {
+  'README.md': {
+    head: ['until the first `onOpen`; a bare page is 1', 'first visit', 'fetched', 'later visits', 'fetched'],
+    networks: { 'loopback, brotli': 'same machine', '50ms': '50 ms a response', slow4g: 'slow 4G' },
+  },
+  'README.zh-CN.md': {
+    head: ['到第一次 `onOpen` 的时间，原生页面为 1', '首次访问', '提前 fetch', '再次访问', '提前 fetch'],
+    networks: { 'loopback, brotli': '本机', '50ms': '每个响应 50 毫秒', slow4g: '慢速 4G' },
+  },
+};
+
+/**
+ * How long a page takes to its first onOpen with a script tag, and if it begins to fetch the module beside that.
+ *
+ * @param {Results['rows']} rows
+ * @param {{ head: string[], networks: Record<string, string> }} words
+ */
+const startTable = (rows, { head, networks }) =>
+  table(
+    head,
+    Object.entries(networks).map(([network, text]) => [
+      text,
+      ...['cold', 'warm'].flatMap((state) =>
+        ['connectsocket', 'fetched'].map((how) =>
+          spread(ratios(rows[`start ${network}, ${state}: onOpen, ms`], how)).median.toFixed(1),
+        ),
+      ),
+    ]),
+  );
 
 /**
  * @param {string} file
@@ -211,7 +247,9 @@ export function report(results) {
   writeFileSync(file('.md'), `${sections.filter(Boolean).join('\n\n')}\n`);
 
   if (name === 'chromium' && messages.length > 0 && starts.length > 0) {
+    for (const [page, words] of Object.entries(readmes)) show(page, startTable(results.rows, words));
     show(
+      'docs/speed.md',
       [
         `${results.engine}; ${machine}; ${go}; ${results.when.slice(0, 10)}. Medians of ${results.rounds} rounds: of the bare WebSocket as measured, of the others as ratios to it in the same round.`,
         shortTable(messages),

@@ -150,13 +150,23 @@ func (o *options) validate() error {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return errors.New("-tls-cert and -tls-key go together")
 	}
-	for _, addr := range []string{o.listen, o.metrics} {
-		if _, err := net.ResolveTCPAddr("tcp", addr); addr != "" && err != nil {
-			return fmt.Errorf("the address to listen at: %w", err)
-		}
-	}
 	if o.listen == "" {
 		return errors.New("-listen is empty")
+	}
+	listen, err := net.ResolveTCPAddr("tcp", o.listen)
+	if err != nil {
+		return fmt.Errorf("-listen: %w", err)
+	}
+	if o.metrics == "" {
+		return nil
+	}
+	metrics, err := net.ResolveTCPAddr("tcp", o.metrics)
+	if err != nil {
+		return fmt.Errorf("-metrics: %w", err)
+	}
+	anyIP := len(listen.IP) == 0 || len(metrics.IP) == 0 || listen.IP.IsUnspecified() || metrics.IP.IsUnspecified()
+	if listen.Port != 0 && listen.Port == metrics.Port && (anyIP || listen.IP.Equal(metrics.IP)) {
+		return fmt.Errorf("-listen %s and -metrics %s are the same address; give -metrics another, or an empty one for none", o.listen, o.metrics)
 	}
 	return nil
 }

@@ -40,6 +40,7 @@ func TestParse(t *testing.T) {
 	}
 	for _, args := range []string{
 		"-nonsense", "extra", "-tls-cert x", "-max-conns many", "-trusted-proxy 10.0.0.1", "-listen=", "-listen nonsense", "-metrics :99999",
+		"-listen 127.0.0.1:8081", "-listen :8081", "-metrics 0.0.0.0:9 -listen 127.0.0.1:9",
 		"-max-conns 0", "-max-conns -1", "-max-conns-per-addr 0", "-handshakes 0", "-handshakes -1", "-handshakes NaN", "-handshakes-per-addr 0",
 		"-max-message 0", "-max-message -1", "-ping 1ns", "-ping 0", "-ping -1s", "-write-stall 1ns", "-dial-timeout 1ns", "-drain -1s", "-drain-delay -1s",
 		"-drain 1000h", "-log-level loud",
