@@ -48,21 +48,26 @@ export class Chromium {
       await exit;
       end();
     };
-    this.#child.once('exit', () => {
-      for (const { reject } of this.#calls.values()) reject(new Error('the browser has ended'));
-    });
+    /** @param {string} why */
+    const fail = (why) => {
+      for (const { reject } of this.#calls.values()) reject(new Error(why));
+      this.#calls.clear();
+    };
+    this.#child.once('exit', () => fail('the browser has ended'));
     let rest = '';
     const answers = /** @type {import('node:stream').Readable} */ (this.#child.stdio[4]).setEncoding('utf8');
     answers.on('data', (chunk) => {
       const messages = (rest + chunk).split('\0');
       rest = /** @type {string} */ (messages.pop());
-      for (const { id, result, error } of messages.map((message) => JSON.parse(message))) {
+      for (const { id, method, result, error } of messages.map((message) => JSON.parse(message))) {
+        if (method === 'Target.targetCrashed') fail('a page has crashed'); // whose calls would never be answered
         const call = this.#calls.get(id);
         this.#calls.delete(id);
         if (error) call?.reject(new Error(error.message));
         else call?.resolve(result);
       }
     });
+    this.send('Target.setDiscoverTargets', { discover: true }).catch(() => {}); // for targetCrashed
   }
 
   /**
@@ -155,7 +160,7 @@ export class Page {
    */
   async until(expression) {
     for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(20)) {
-      // A context that goes away meanwhile is no news.
+      // The context may go away meanwhile.
       const value = await this.evaluate(expression).catch(() => undefined);
       if (value) return value;
     }
@@ -166,22 +171,6 @@ export class Page {
   async metrics() {
     const { metrics } = await this.send('Performance.getMetrics');
     return Object.fromEntries(metrics.map((/** @type {any} */ { name, value }) => [name, value]));
-  }
-
-  /**
-   * Collects garbage, and counts the objects that have a prototype.
-   *
-   * @param {string} prototype an expression
-   */
-  async count(prototype) {
-    const { result } = await this.send('Runtime.evaluate', { expression: prototype });
-    const { objects } = await this.send('Runtime.queryObjects', { prototypeObjectId: result.objectId });
-    const { result: length } = await this.send('Runtime.callFunctionOn', {
-      objectId: objects.objectId,
-      functionDeclaration: 'function () { return this.length; }',
-    });
-    await this.send('Runtime.releaseObject', { objectId: objects.objectId });
-    return length.value;
   }
 
   close() {

@@ -16,8 +16,9 @@ export async function measureMemory({ open, names, messages, progress }) {
     const state = async () => {
       await page.evaluate('gc()');
       await page.evaluate('new Promise((resolve) => setTimeout(resolve, 200)).then(gc)');
-      const { JSHeapUsedSize } = await page.metrics();
-      return { heap: JSHeapUsedSize, ...(await page.evaluate('globalThis.connectSocket?.stats() ?? {}')) };
+      const { usedSize: heap, backingStorageSize: buffers } = await page.send('Runtime.getHeapUsage');
+      const stats = await page.evaluate('globalThis.connectSocket?.stats() ?? {}');
+      return { heap, buffers, ...stats };
     };
     await page.evaluate('measure("echo", { ms: 200 })');
     await page.evaluate('hold()');
@@ -25,21 +26,20 @@ export async function measureMemory({ open, names, messages, progress }) {
     const before = await state();
     for (let left = messages; left > 0; left -= 50_000) await page.evaluate('receive(50_000)');
     const after = await state();
-    const buffers = await page.count('ArrayBuffer.prototype');
     await page.evaluate('measure("large", { count: 300 })');
-    const pinned = (await page.count('ArrayBuffer.prototype')) - buffers;
+    const echoed = await state();
     /** @param {string} row @param {number} value */
     const note = (row, value) => {
       rows[row] = { ...rows[row], [name]: value };
     };
     note('JS heap, KiB more', (after.heap - before.heap) / 1024);
-    note('ArrayBuffers more after 300 echoes of 1 MiB', pinned);
+    note('ArrayBuffers, KiB more after 300 echoes of 1 MiB', (echoed.buffers - after.buffers) / 1024);
     if ('slots' in before) {
       note('wasm memory, bytes more', after.memory - before.memory);
       note('slots more', after.slots - before.slots);
       note('_values more', after.values - before.values);
     }
-    progress(`memory  ${name}  ${JSON.stringify({ before, after, pinned })}`);
+    progress(`memory  ${name}  ${JSON.stringify({ before, after, echoed })}`);
     await page.close();
   }
   return rows;

@@ -56,7 +56,7 @@ function note(contestant, values) {
   }
 }
 
-/** Runs every step in every round, the contestants by turns. */
+/** Runs every step in every round, the contestants in turn. */
 async function measureMessages(
   /** @type {{ evaluate(expression: string): Promise<any>, metrics?(): Promise<Record<string, number>> }[]} */ pages,
 ) {

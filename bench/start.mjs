@@ -41,7 +41,7 @@ export async function measureStart({ open, origins, rounds, short, note, progres
         .observe({ type: 'longtask', buffered: true });
       setTimeout(() => resolve(durations), ${50 + stay});
     })`);
-    // Of what came before the connection was open; a cached file counts for nothing.
+    // Of what came before the connection was open; a cached file counts as 0.
     const wire = await page.evaluate(`performance.getEntries()
       .filter((entry) => entry.responseEnd > 0 && (entry.entryType === 'navigation' || entry.responseEnd <= times.open))
       .reduce((bytes, { transferSize }) => bytes + transferSize, 0)`);

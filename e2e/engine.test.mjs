@@ -243,7 +243,7 @@ for (const name of engineNames) {
       await noneRunning();
     });
 
-    test('leaves nothing behind when its process is told to end', async () => {
+    test('leaves nothing behind when its process gets a signal to end', async () => {
       const script = `const { openEngine } = await import(${JSON.stringify(import.meta.resolve('./drive/engine.mjs'))});
         await openEngine(${JSON.stringify(name)});
         console.log('open');`;

@@ -182,7 +182,7 @@ for (const name of engineNames) {
       assert.match(warnings[0], /the module has died/);
     });
 
-    test('what the fallback refuses is told', { timeout: 60_000 }, async () => {
+    test('what the fallback refuses is reported', { timeout: 60_000 }, async () => {
       const { got } = await inPage(
         'without.html',
         `const seen = [];

@@ -1,6 +1,6 @@
 /**
  * The fault matrix: what a page sees of each way in which a connection can fail, in every engine, direct and through the
- * relay. Whatever it is, the call is told once, the task has one onClose, last, and at most one onError before it, its
+ * relay. For each of them the call ends once, onClose is called once and last, and onError at most once before it, its
  * slot comes back, and the next socket works.
  *
  * The short form is of ws: and leaves out what takes seconds. FAULTS=full is all of it, and writes faults/results.md.

@@ -70,7 +70,7 @@ async function until(what, holds) {
 }
 
 /**
- * The text of the first such element; empty where there is none or it does not show.
+ * The text of the first such element; empty if there is none or it is hidden.
  * @param {string} selector
  */
 const text = (selector) =>

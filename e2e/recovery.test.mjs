@@ -1,5 +1,5 @@
 /**
- * The module may die, the page may not: whatever ends the Go program, every task ends in words, and the next call
+ * The module may die, the page may not: however the Go program ends, every task ends with a reason, and the next call
  * has a fresh module.
  */
 import assert from 'node:assert/strict';

@@ -21,7 +21,7 @@ const run = promisify(execFile);
  * Builds a copy of the source in a directory of its own.
  * @param {string} name of the directory
  * @param {NodeJS.ProcessEnv} env
- * @returns {Promise<Record<string, string>>} the SHA-256 of each published file, but for the provenance's commit
+ * @returns {Promise<Record<string, string>>} the SHA-256 of each published file, except the provenance's commit
  */
 async function build(name, env) {
   const directory = join(scratch, name);

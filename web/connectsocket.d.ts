@@ -183,7 +183,7 @@ export interface SocketTaskPromise extends Promise<SocketTask>, SocketTask {}
  */
 export function connectSocket(option: ConnectOption): SocketTaskPromise;
 
-/** The same without the promise: returns the task at once. A refused call's tells it by onError and onClose. */
+/** The same without the promise: returns the task at once. If the call is refused, the task's onError and onClose are called. */
 export function connectTask(option: ConnectOption): SocketTask;
 
 /** The functions below are for the newest task that is connecting or open, beside its own. */

@@ -1,7 +1,7 @@
 import { builtin } from './globals.js';
 
 /**
- * Where each file of the module is unless load is told, by load's name for it. They are functions because a bundle may
+ * Where each file of the module is unless load names another, by load's name for it. They are functions because a bundle may
  * not know its own URL. Bundlers know a file by the very words `new URL('NAME', import.meta.url)`.
  * @typedef {Record<'wasm' | 'rest' | 'full', () => URL>} Files
  */

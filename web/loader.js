@@ -141,7 +141,7 @@ export function connectsocket(files) {
   }
 
   /**
-   * Where the rest may be: where load was told, or else beside the script; and beside the first part, first of all if that
+   * Where the rest may be: where load names it, or else beside the script; and beside the first part, first of all if that
    * has kept its name.
    * @param {string} url of the first part
    * @returns {import('./rest.js').Sources}

@@ -37,7 +37,7 @@ const CloseEvent =
  * @typedef {object} Socket
  * @property {SocketTask} task
  * @property {string} url
- * @property {number} state as its events have told it
+ * @property {number} state as its events have reported it
  * @property {BinaryType} binaryType
  * @property {Map<string, { value: any, handleEvent(event: Event): void }>} handlers those of the on… attributes
  */
@@ -127,9 +127,9 @@ export class WebSocket extends EventTarget {
     const socket = { task, url: href, state: CONNECTING, binaryType: 'blob', handlers: new Map() };
     sockets.set(this, socket);
 
-    /** @type {object | undefined} what the last error was, where it is not told yet */
+    /** @type {object | undefined} the last error, if it is not reported yet */
     let failure;
-    let failed = false; // and told, since the connection was last open
+    let failed = false; // and reported, since the connection was last open
     /** @param {object} [res] */
     const fail = (res) => {
       failed = true;
@@ -147,7 +147,7 @@ export class WebSocket extends EventTarget {
       super.dispatchEvent(new MessageEvent('message', { data: wanted, origin }));
     });
     task.onError((res) => {
-      // An error that ends the task is told when it is CLOSED, as the standard has it.
+      // An error that ends the task is reported when it is CLOSED, as the standard says.
       if (!option?.reconnect || !task.ws) {
         failure = res;
         return;

@@ -18,7 +18,7 @@ interface Named {
 
 /** The family as WeChat has it. */
 export interface Wx extends Omit<Family, 'connectSocket'>, Named {
-  /** Opens a WebSocket. A refused call's task tells it by onError and onClose. */
+  /** Opens a WebSocket. If the call is refused, the task's onError and onClose are called. */
   connectSocket(option: ConnectOption): SocketTask;
 }
 
@@ -27,7 +27,7 @@ type AnyCallback = { [K in keyof Callbacks]-?: Required<Pick<Callbacks<ConnectRe
 
 /** The family as uni-app has it. */
 export interface Uni extends Omit<Family, 'connectSocket'>, Named {
-  /** Opens a WebSocket. A refused call's task tells it by onError and onClose. */
+  /** Opens a WebSocket. If the call is refused, the task's onError and onClose are called. */
   connectSocket(option: ConnectOption & AnyCallback): SocketTask;
   connectSocket(option: ConnectOption): SocketTaskPromise;
 }

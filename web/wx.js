@@ -62,6 +62,6 @@ function hasCallback(option) {
   try {
     return [option.success, option.fail, option.complete].some((f) => typeof f === 'function');
   } catch {
-    return false; // no object, or one that throws: the call tells it
+    return false; // no object, or one that throws: the call reports it
   }
 }

@@ -175,7 +175,7 @@ export async function large(connect, url, { count, size = 2 ** 20 }) {
   socket.close();
 }
 
-/** A WebSocket without a network: it is open at once, sends nowhere, and receives what it is told to. */
+/** A WebSocket without a network: it is open at once, sends nowhere, and receives what a test gives it. */
 export class FakeWebSocket extends EventTarget {
   /** The newest one. @type {FakeWebSocket} */
   static newest;

@@ -23,7 +23,7 @@ type options struct {
 	logLevel          slog.Level
 	check, version    bool
 
-	unknown []string // variables that look like settings and are none
+	unknown []string // variables that look like settings but are not
 }
 
 // parse reads flags, and for each flag not given the variable of its name in environ, which has the form of os.Environ:

@@ -1,6 +1,6 @@
 // Serve is the development server: the built package and its playground at /, the examples at /examples/, an echo server at
 // /echo, the same at /ticket/echo for requests with a one-time ticket of /ticket (?ticket=…), and at /relay a relay that leads
-// to this server and nowhere else. It prints "listening on" and its URL on standard output once
+// to this server only. It prints "listening on" and its URL on standard output once
 // it accepts connections, and stops on SIGINT or SIGTERM, closing its WebSockets with 1001; a second signal ends it at once.
 package main
 

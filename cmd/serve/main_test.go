@@ -84,7 +84,7 @@ type process struct {
 	stderr *bytes.Buffer
 }
 
-// start runs the server and returns once it has told its URL.
+// start runs the server and returns once it has printed its URL.
 func start(t *testing.T, args ...string) process {
 	t.Helper()
 	p := process{Cmd: exec.CommandContext(limit(t), program, append([]string{"-addr", "127.0.0.1:0"}, args...)...), stderr: new(bytes.Buffer)}
@@ -168,7 +168,7 @@ func TestServe(t *testing.T) {
 	p.stopped(t)
 }
 
-// TestTraversal sends paths as they stand, which http.Client would clean.
+// TestTraversal sends paths unchanged; http.Client would clean them.
 func TestTraversal(t *testing.T) {
 	p := start(t, "-dir", site(t))
 	for _, path := range []string{

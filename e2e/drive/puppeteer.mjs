@@ -81,7 +81,7 @@ class PuppeteerPage {
     try {
       await this.#page.goto(url);
     } catch (error) {
-      await this.#page.goto('about:blank'); // Chromium still goes to a page of its own, which tells of the failure
+      await this.#page.goto('about:blank'); // Chromium still goes to its own page, which reports the failure
       throw error;
     }
   }

@@ -17,7 +17,7 @@ import { STATUS_CODES } from 'node:http';
  */
 
 /**
- * A cell of the matrix, but for its engine and scheme.
+ * A cell of the matrix, without its engine and scheme.
  *
  * @typedef {object} Cell
  * @property {string} fault
@@ -56,7 +56,7 @@ export function harness() {
   );
   page.sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
   /**
-   * Connects, sends a message once that is open, and writes down all that it is told.
+   * Connects, sends a message once that is open, and writes down each callback.
    *
    * @param {string} url
    * @param {object} option
@@ -148,7 +148,7 @@ const heartbeat = { interval: 500, message: 'ping', timeout: 300 };
 const unanswered = 'error: the connection is lost: nothing was received after a heartbeat';
 
 /**
- * Silences a link, which neither side is told, and waits until the page notices: in `interval` and `timeout` of the heartbeat, and
+ * Silences a link, without a sign to either side, and waits until the page notices: in `interval` and `timeout` of the heartbeat, and
  * some more. An eighth of `interval` is how exactly the time without a message is known; the rest is for the two requests of the
  * toxics and the driver's answers on a busy machine.
  *

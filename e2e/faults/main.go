@@ -47,7 +47,7 @@ func main() {
 	}
 }
 
-// addresses are host:port, but for Control, which is a URL.
+// addresses are host:port, except Control, which is a URL.
 type addresses struct {
 	Control string `json:"control"` // toxiproxy's HTTP API, and /stats
 	Server  string `json:"server"`

@@ -129,7 +129,7 @@ const toxics = [
 ];
 
 /**
- * Disturbs the network now and then, until it is told to stop.
+ * Disturbs the network now and then, until it is stopped.
  *
  * @param {AbortSignal} signal
  */

@@ -134,7 +134,7 @@ export function soakPage() {
   };
 
   /**
-   * Runs a lane for each option: text and binary by turns.
+   * Runs a lane for each option: text and binary in turn.
    *
    * @param {Option[]} options
    * @param {number} messages for each
@@ -145,7 +145,7 @@ export function soakPage() {
   };
 
   /**
-   * Connects and closes, in each way by turns, five at a time.
+   * Connects and closes, in each way in turn, five at a time.
    *
    * @param {string} server
    * @param {number} cycles in all

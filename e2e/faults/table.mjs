@@ -45,7 +45,7 @@ export class Table {
 
 Written by \`make test-faults\`: ${this.#cells} cells in ${[...this.#engines.values()].join(', ')}. "text" is a message that
 has come back whole, "failed" and "lost" stand for \`WebSocket connection to "…" failed\` and \`was lost\`. In each cell the
-call was told once, nothing came after the close, the slot came back, and the next socket worked.
+call ended once, nothing came after the close, the slot came back, and the next socket worked.
 
 | fault | where it is | what the page saw | in |
 |---|---|---|---|

@@ -1,5 +1,5 @@
 /**
- * A timer: when it goes off, and when that was asked for; undefined if no delay was given.
+ * A timer: when it fires, and when it was set; undefined if no delay was given.
  *
  * @typedef {{ due: number, deadline: number | undefined, f: () => void }} Timer
  */

@@ -1,5 +1,5 @@
 /**
- * The contract of connectSocket, as a judge that watches a program run. It is told of every call when it has returned,
+ * The contract of connectSocket, as a judge that watches a program run. It learns of every call when it has returned,
  * of every event of a WebSocket before it is dispatched, and of every callback, and says what is wrong with it.
  */
 import { refusal } from './socket.mjs';
@@ -51,7 +51,7 @@ export const kinds = /** @type {const} */ (['Open', 'Message', 'Error', 'Close']
  * @property {boolean} opened
  * @property {boolean} left closed by the page
  * @property {boolean} abandoned closed by the page while it connected
- * @property {boolean} failed an error was told
+ * @property {boolean} failed an error was delivered
  * @property {boolean} shed too much was held
  * @property {boolean} flooded too much was held while it was early
  * @property {boolean} over its close event is here, its slot is free
@@ -66,12 +66,12 @@ export const kinds = /** @type {const} */ (['Open', 'Message', 'Error', 'Close']
  */
 
 /**
- * A call that is to be told how it ended.
+ * A call that has yet to end.
  *
  * @typedef {object} Call
  * @property {string} name in problems
  * @property {string[]} tells what is still to come, in order
- * @property {any} res what they are told; undefined until it is known
+ * @property {any} res what they are called with; undefined until it is known
  * @property {boolean} ok
  * @property {boolean} judged
  * @property {Promise<unknown> | undefined} unhandled one whose rejection is to be reported
@@ -369,7 +369,7 @@ export class Model {
       this.problem(`${task.name} connects to ${url} with ${show(offers)}`);
     }
     if (live.length >= maxSockets) this.leave(live[0], 1000, undefined);
-    task.id = Number.NaN; // any above those before: told by what comes
+    task.id = Number.NaN; // any above those before: what comes says which
     this.judge(task.call, true, { errMsg: 'connectSocket:ok', socketTaskId: task });
     for (const judge of task.calls.splice(0)) judge();
   }
@@ -388,7 +388,7 @@ export class Model {
     if (promise && !call.watched && !call.given.includes('fail') && !call.given.includes('complete')) {
       call.unhandled = promise;
     }
-    // Its errMsg is one of several until it is told.
+    // Its errMsg is one of several until it is delivered.
     this.arrive(task, 'Error', { errMsg: faults });
     this.arrive(task, 'Close', lostClose);
     for (const judge of task.calls.splice(0)) judge();
@@ -612,7 +612,7 @@ export class Model {
   }
 
   /**
-   * The timer of an attempt goes off.
+   * The timer of an attempt fires.
    *
    * @param {number} deadline when it was to
    */
@@ -629,7 +629,7 @@ export class Model {
     this.pump(task);
   }
 
-  /** A timer without a delay goes off: one task is told what came before its promise was resolved. */
+  /** A timer without a delay fires: one task gets what came before its promise was resolved. */
   catchUp() {
     const task = this.tasks.find((each) => each.early && !each.waiting && each.raw.length > 0);
     if (!task) return;
@@ -638,7 +638,7 @@ export class Model {
   }
 
   /**
-   * Judges what the WebSocket told, as long as nothing is on its way to a handler: those see the state of its time.
+   * Judges what the WebSocket reported, as long as nothing is on its way to a handler: those see the state of its time.
    *
    * @param {Task} task
    */
@@ -699,7 +699,7 @@ export class Model {
   };
 
   /**
-   * Whether an event of this kind has somebody to be told.
+   * Whether an event of this kind has a handler.
    *
    * @param {Task} task
    * @param {Kind} kind
@@ -871,7 +871,7 @@ export class Model {
   }
 
   /**
-   * Takes the id of a task, when it is told first, and says what it is.
+   * Takes the id of a task when it is first seen, and says what it is.
    *
    * @param {Task} task
    * @param {number} id
@@ -906,11 +906,10 @@ export class Model {
     this.errors.push(error);
   }
 
-  /** window.onerror was told. @param {unknown} error */
+  /** window.onerror was called. @param {unknown} error */
   reported(error) {
     const at = this.errors.findIndex((each) => Object.is(each, error));
-    if (at < 0)
-      this.problem(`window.onerror was told of ${describe(error)}, which no callback threw, or again`);
+    if (at < 0) this.problem(`window.onerror got ${describe(error)}, which no callback threw, or again`);
     else this.errors.splice(at, 1);
   }
 
@@ -931,7 +930,9 @@ export class Model {
     this.observe();
     if (this.round) {
       const { task, event } = this.round;
-      this.problem(`${event.kind} of ${task.name} was not told to ${this.rest().length} of its handlers`);
+      this.problem(
+        `${event.kind} of ${task.name} was not delivered to ${this.rest().length} of its handlers`,
+      );
     }
     if (this.errors.length > 0) this.problem(`window.onerror was not told of ${describe(this.errors[0])}`);
     for (const { name, tells, judged } of this.calls) {

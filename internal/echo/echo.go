@@ -45,7 +45,7 @@ import (
 //
 //	id=NAME           remember this connection as NAME
 //	report=NAME       no handshake: a plain GET, readable from every origin, that waits for the newest
-//	                  connection of that NAME to end and tells what the server saw of it
+//	                  connection of that NAME to end and reports what the server saw of it
 //
 // A report is JSON: {"header", "protocol", "opened", "messages", "code", "reason"}, where messages counts
 // those received, and code and reason are the client's: 1005 for a close frame without a code, 1006 for
@@ -111,7 +111,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.pushing.Wait()
 	defer conn.CloseNow()
 	defer context.AfterFunc(r.Context(), func() { s.close(websocket.StatusGoingAway, "") })()
-	// A context that ends drops the connection without a close frame, hence one that does not.
+	// A context that never ends: one that ends drops the connection without a close frame.
 	err = s.run(context.WithoutCancel(r.Context()))
 	var ce websocket.CloseError
 	if errors.As(err, &ce) {

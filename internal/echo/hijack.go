@@ -25,7 +25,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return h.conn, buffered, nil
 }
 
-// A sealable connection drops what is written after its close frame, once it is told that one comes. For
+// A sealable connection drops what is written after its close frame, once it knows that one comes. For
 // the library would answer the answer to its own close frame with a second one, and browsers call that
 // a failure: "Close received after close", 1006.
 type sealable struct {

@@ -115,7 +115,7 @@ export function createConnections(module, settings) {
    *     WAITING ─ the module loads; what the WebSocket says is pending
    *        │  the Go half accepts the call
    *     ADMITTED ─ success, complete and the promise are on their way; still pending
-   *        │  they have been told
+   *        │  they have been called
    *     LIVE ─ each event goes to the Go half ◄────────────┐
    *        │                                      opened or failed
    *        ├── RETRY: down, a pause ──► DIAL: dialling ────┘
@@ -152,7 +152,7 @@ export function createConnections(module, settings) {
       this.opened = false;
       this.asked = false; // the relay, in this attempt
       this.opens = 0; // how often it was
-      this.protocol = ''; // as the relay tells it
+      this.protocol = ''; // from the relay's answer
       /** @type {ReturnType<typeof setTimeout> | undefined} */
       this.timer = undefined;
       /** @type {ReturnType<typeof setTimeout> | undefined} of the heartbeat */
@@ -255,7 +255,7 @@ export function createConnections(module, settings) {
       this.receive(CLOSE, { code, reason, wasClean }, size);
     }
 
-    /** What onError tells if the browser gives no reason. */
+    /** What onError says if the browser gives no reason. */
     lossError(how = this.opened ? 'was lost' : 'failed') {
       return {
         errMsg: `connectSocket:fail ${this.relayed && !this.opened ? this.relayLoss() : `WebSocket connection to "${this.call.url}" ${how}`}`,
@@ -270,7 +270,7 @@ export function createConnections(module, settings) {
         : `the relay "${settings.relay}" could not be reached ${after}; "${this.call.url}" was not asked`;
     }
 
-    /** What onError tells of an attempt that took too long. */
+    /** What onError says of an attempt that took too long. */
     timeoutError() {
       if (!this.relayed) return TEXT_TIMEOUT;
       if (this.phase === WAITING)
@@ -344,7 +344,7 @@ export function createConnections(module, settings) {
       try {
         this.open();
         early.add(this);
-      } catch {} // it throws again when the call is judged, and that is told
+      } catch {} // it throws again when the call is judged, and then the call fails with it
     }
 
     isInDomains() {
@@ -738,7 +738,7 @@ export function createConnections(module, settings) {
       let answer;
       try {
         answer = bare(JSON.parse(text));
-      } catch {} // told below
+      } catch {} // reported below
       if (answer?.open) {
         const { protocol = '', header = {}, profile = {} } = answer;
         this.protocol = protocol;

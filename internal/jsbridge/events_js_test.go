@@ -490,7 +490,7 @@ func TestErrorWithoutClose(t *testing.T) {
 	)
 }
 
-// Events from before the promise was resolved are told first, whatever their handlers cause.
+// Events that arrived before the promise was resolved are delivered first, whatever their handlers cause.
 func TestHandlerOfAnEarlyEvent(t *testing.T) {
 	expect(t, newPage(t, ""), `
 		const message = (data) => promise.ws.dispatchEvent(new MessageEvent('message', { data }));

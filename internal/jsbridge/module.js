@@ -22,14 +22,14 @@ const FAILED = 3;
  * What loads the module and starts it.
  * @typedef {object} Host
  * @property {() => void} begin called when a call needs the module: it leads to `start` or `fail`
- * @property {() => boolean} restarts told of each death, it says whether `begin` may start another module
+ * @property {() => boolean} restarts called at each death; it says whether `begin` may start another module
  */
 
 /**
  * @param {object} option
  * @param {string} option.version of the script; a module of another version is refused, unless it is empty
  * @param {Host} option.host
- * @param {() => object} option.configuration gives the fields of SETTINGS, but for lastId
+ * @param {() => object} option.configuration gives the fields of SETTINGS, except lastId
  * @param {() => void} option.onStart called when the module can be entered, before the calls that wait
  * @param {(reason: string) => void} option.onDeath
  */

@@ -29,7 +29,7 @@ export function typeName(value) {
 }
 
 /**
- * Describes whatever was thrown, a Fault by its message alone; it never throws itself.
+ * Describes a thrown value, a Fault by its message alone; it never throws itself.
  * @param {unknown} thrown
  */
 export function describe(thrown) {

@@ -81,7 +81,7 @@ export function createTasks(module, connections) {
     const promise = new NativePromise((...functions) => {
       [resolve, reject] = functions;
     });
-    if (call.callbacks.fail || call.callbacks.complete) promise.catch(noop); // told, hence handled
+    if (call.callbacks.fail || call.callbacks.complete) promise.catch(noop); // the callback has it
     const connection = connections.connect(
       call,
       () => resolve(task),
@@ -103,7 +103,7 @@ export function createTasks(module, connections) {
   /** @param {unknown} option */
   function connectTask(option) {
     const { promise, task } = connect(option);
-    promise.catch(noop); // nobody has it; the task tells
+    promise.catch(noop); // no caller has it; onError is called
     return task;
   }
 

@@ -34,7 +34,7 @@ func pageWith(t *testing.T, relay string, header http.Header, offer string) stri
 	return string(b)
 }
 
-// TestForwarded holds what upstreams are told of a page, that each part can be turned off, and that one id is everywhere.
+// TestForwarded holds what upstreams learn of a page, that each part can be turned off, and that one id is everywhere.
 func TestForwarded(t *testing.T) {
 	var mu sync.Mutex
 	var saw http.Header

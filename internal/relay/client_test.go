@@ -178,7 +178,7 @@ func TestProxyProtocol(t *testing.T) {
 		tls    bool
 		peer   string // the proxy is 127.0.0.2
 		header string
-		want   string // what the upstream is told; or the beginning of what is said instead, empty for nothing
+		want   string // what the upstream learns; or the beginning of the refusal, empty for nothing
 	}{
 		"version 1":             {true, false, "127.0.0.2", version1, "203.0.113.7"},
 		"version 2":             {true, false, "127.0.0.2", string(version2), "2001:db8::7"},

@@ -40,7 +40,7 @@ type profile struct {
 	Cost              int64 `json:"cost"`          // of it all
 }
 
-// stopwatch fills a profile. A dial that has lost its race may still call in after the handshake: hence the lock.
+// stopwatch fills a profile. A dial that has lost its race may still call in after the handshake, so there is a lock.
 type stopwatch struct {
 	mu sync.Mutex
 	fetchStart, lookupStart, lookupEnd, connectStart,

@@ -247,7 +247,7 @@ func flatten(h http.Header) map[string]string {
 	return m
 }
 
-// refuse tells the page why it gets no connection, with exactly one close frame, and ends its own. It waits for the page's
+// refuse answers why the page gets no connection, with exactly one close frame, and ends its own. It waits for the page's
 // close for closeWait at most.
 func (r *Relay) refuse(page *takeover, f *failure, id string) {
 	defer page.conn.Close()

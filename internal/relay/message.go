@@ -78,7 +78,7 @@ type deflater struct {
 	head     byte // the first byte of its next frame, without FIN
 }
 
-// compressor is what a deflater needs for one chunk: 1.2 MB, hence shared.
+// compressor is what a deflater needs for one chunk: 1.2 MB, so they are shared.
 type compressor struct {
 	w   *flate.Writer
 	out bytes.Buffer

@@ -127,7 +127,7 @@ func TestDrainCuts(t *testing.T) {
 	}
 }
 
-// TestDrainGivesUp has a connection that does not end whatever is done: the drain does.
+// TestDrainGivesUp has a connection that never ends: the drain ends without it.
 func TestDrainGivesUp(t *testing.T) {
 	r, err := New(Config{})
 	if err != nil {

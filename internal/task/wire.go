@@ -123,7 +123,7 @@ const (
 	MaxTimer = 1<<31 - 1
 )
 
-// Texts of an errMsg that the host tells. If two functions share a text, the
+// Texts of an errMsg that the host reports. If two functions share a text, the
 // host puts "sendSocketMessage:fail " or the like before it.
 const (
 	// TextNotOpen is why a send fails on a task that is not open.
@@ -132,13 +132,13 @@ const (
 	TextBadData = "parameter error: parameter.data should be String or ArrayBuffer instead of "
 	// TextNotConnected is why a global function fails that has no task.
 	TextNotConnected = "WebSocket is not connected"
-	// TextTimeout is what onError tells of an attempt that took too long.
+	// TextTimeout is what onError says of an attempt that took too long.
 	TextTimeout = "connectSocket:fail timeout"
-	// TextBadAnswer is what onError tells if the relay's answer makes no sense.
+	// TextBadAnswer is what onError says if the relay's answer makes no sense.
 	TextBadAnswer = "connectSocket:fail the relay's answer is not understood"
-	// TextSilent is what onError tells if nothing answers a heartbeat.
+	// TextSilent is what onError says if nothing answers a heartbeat.
 	TextSilent = "connectSocket:fail the connection is lost: nothing was received after a heartbeat"
-	// TextTooMuchHeld is what onError tells if messages came faster than a handler.
+	// TextTooMuchHeld is what onError says if messages came faster than a handler.
 	TextTooMuchHeld = "connectSocket:fail too many messages without an onMessage handler, closed with 4008"
 )
 

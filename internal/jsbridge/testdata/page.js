@@ -14,7 +14,7 @@
   const made = [];
   /** @type {string[]} */
   const log = [];
-  /** @type {string[]} what reached window.onerror or unhandledrejection, and what console.warn was told */
+  /** @type {string[]} what reached window.onerror or unhandledrejection, and what console.warn was called with */
   const errors = [];
   /** @type {string[]} */
   const warnings = [];
@@ -108,7 +108,7 @@
     /** Resolves to the first event of a kind. @param {any} task */
     opened: (task) => new Promise((resolve) => task.onOpen(resolve)),
     /**
-     * Resolves when n messages have come, whether or not they have been told. @param {any} task @param {number} n
+     * Resolves when n messages have come, whether or not they have been delivered. @param {any} task @param {number} n
      */
     arrived: (task, n) =>
       new Promise((resolve) => task.ws.addEventListener('message', () => --n || resolve(null))),
