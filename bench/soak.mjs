@@ -28,6 +28,8 @@ const rows = [
   ['answered', 'messages answered, millions', 1e6],
   ['slots', 'slots of the table', 1],
   ['values', 'values that Go refers to', 1],
+  ['timers', 'timers of the package that wait', 1],
+  ['listeners', 'listeners of the package on the page', 1],
   ['memory', "the module's memory, MiB", 2 ** 20],
   ['heap', "the page's JavaScript heap, MiB", 2 ** 20],
   ['goroutines', 'goroutines of server and relay', 1],
@@ -55,7 +57,7 @@ writeFileSync(
 );
 
 const number = (/** @type {number} */ value) => value.toLocaleString('en');
-const sum = (/** @type {'answered' | 'lost' | 'connections'} */ name) =>
+const sum = (/** @type {'answered' | 'lost' | 'connections' | 'tickets' | 'beats'} */ name) =>
   run.lanes.reduce((total, lane) => total + lane[name], 0);
 const last = samples[samples.length - 1];
 const halfway = samples.find(({ cycles }) => cycles >= run.cycles / 2) ?? last;
@@ -78,12 +80,13 @@ writeFileSync(
 Written by \`make soak\`: ${run.engine}, ${run.scheme}, seed ${run.seed}, ${number(Math.round(last.seconds))} s.
 
 ${number(run.cycles)} connections were opened and closed, in five ways. Then ${run.lanes.length} tasks, two of them through the
-relay, had ${number(sum('answered'))} messages answered, each numbered and checked in both directions, over
-${number(sum('connections'))} connections that ${number(run.faults)} faults of the network cost; ${number(sum('lost'))} were on
-the way when their connection was lost.
+relay and all with a heartbeat, had ${number(sum('answered'))} messages answered, each numbered and checked in both directions,
+over ${number(sum('connections'))} connections, while the network failed ${number(run.faults)} times. The page asked for
+${number(sum('tickets'))} tickets and sent ${number(sum('beats'))} heartbeats. ${number(sum('lost'))} messages were on the way when
+their connection was lost.
 ${verdict}
 
-| | at the begin | after half of the connections | at the end | most |
+| | at the start | after half of the connections | at the end | most |
 |---|--:|--:|--:|--:|
 ${lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')}
 

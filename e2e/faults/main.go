@@ -103,11 +103,12 @@ func run(addr, cert, key, allow string) error {
 		upstreams = append(upstreams, allow)
 	}
 	r, err := relay.New(relay.Config{
-		Allow:         upstreams,
-		Origins:       []string{"*"},
-		HandshakeRate: 10_000,
-		TLS:           &tls.Config{RootCAs: roots},
-		Logger:        slog.New(slog.DiscardHandler),
+		Allow:                upstreams,
+		Origins:              []string{"*"},
+		HandshakeRate:        10_000,
+		HandshakeRatePerAddr: 10_000, // all pages have one address
+		TLS:                  &tls.Config{RootCAs: roots},
+		Logger:               slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return fmt.Errorf("make the relay: %w", err)
