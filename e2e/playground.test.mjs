@@ -493,8 +493,14 @@ test('indents JSON without a change, searches, sends again, copies and exports',
   await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: scratch });
   await page.click('#task-1 .export');
   const file = join(scratch, 'task-1.json');
-  await until('the export', async () => existsSync(file));
-  const log = JSON.parse(readFileSync(file, 'utf8'));
+  /** @type {any} */
+  let log;
+  await until('the export', async () => {
+    try {
+      log = JSON.parse(readFileSync(file, 'utf8'));
+    } catch {} // it is not there, or not written to its end
+    return log;
+  });
   assert.equal(log.length, 7);
   assert.deepEqual(log[1], { n: 2, time: log[1].time, direction: 'sent', size: 53, text: json });
   await page.click('#task-1 .clear');
