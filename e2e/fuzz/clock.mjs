@@ -1,7 +1,7 @@
 /**
- * A timer: when it fires, and when it was set; undefined if no delay was given.
+ * A timer: when it fires, and by which delay; deadline and ms are undefined if no delay was given.
  *
- * @typedef {{ due: number, deadline: number | undefined, f: () => void }} Timer
+ * @typedef {{ due: number, deadline: number | undefined, ms: number | undefined, f: () => void }} Timer
  */
 
 // When the loader fetches the rest of the module, see web/rest.js.
@@ -26,7 +26,7 @@ export class Clock {
       (/** @type {() => void} */ f, /** @type {number | undefined} */ ms) => {
         if (this.goes || ms === REST) return setTimeout(f, ms);
         const deadline = ms === undefined ? undefined : this.now + ms;
-        this.timers.set(++this.#last, { due: Math.max(deadline ?? 0, this.now), deadline, f });
+        this.timers.set(++this.#last, { due: Math.max(deadline ?? 0, this.now), deadline, ms, f });
         return this.#last;
       }
     );

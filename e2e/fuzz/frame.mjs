@@ -6,7 +6,7 @@ import { Clock } from './clock.mjs';
 import { kinds, Model, show } from './model.mjs';
 import { realms } from './realms.mjs';
 import { network, ScriptedSocket, sockets } from './socket.mjs';
-import { headers, hostile, protocols, reconnects, sendable, thrown } from './values.mjs';
+import { headers, heartbeats, hostile, protocols, reconnects, sendable, thrown } from './values.mjs';
 
 /** @import { Call, Kind, Task } from './model.mjs' */
 /** @import { Callback, Field, Op, Option, Program, Turn } from './program.mjs' */
@@ -63,7 +63,7 @@ const turn = () =>
 
 /** Lets the module start. @type {() => void} */
 let open;
-const catalogs = { header: headers, protocols, reconnect: reconnects };
+const catalogs = { header: headers, protocols, reconnect: reconnects, heartbeat: heartbeats };
 
 /** A task, as the program has it. @typedef {{ model: Task, task: any, promise: any }} Handle */
 
@@ -159,12 +159,14 @@ class Run {
     for (let timer = next(); timer; timer = next()) {
       this.model.observe();
       if (timer.deadline === undefined) this.model.catchUp();
-      else this.model.expire(timer.deadline);
+      else this.model.fire(timer.deadline, /** @type {number} */ (timer.ms));
       timer.f();
       await turn();
     }
     clock.now = Math.max(clock.now, until);
     if (this.model.expired().length > 0) this.model.problem('an attempt has not timed out');
+    if (this.model.beating().some(({ deadline }) => deadline <= clock.now))
+      this.model.problem('a heartbeat has no timer');
   }
 
   /**

@@ -3,7 +3,7 @@
  * of every event of a WebSocket before it is dispatched, and of every callback, and says what is wrong with it.
  */
 import { refusal } from './socket.mjs';
-import { headers, hostile, protocols, reconnects, sendable, thrown } from './values.mjs';
+import { headers, heartbeats, hostile, protocols, reconnects, sendable, thrown } from './values.mjs';
 
 /** @import { Field, Option } from './program.mjs' */
 /** @import { ScriptedSocket } from './socket.mjs' */
@@ -49,6 +49,7 @@ export const kinds = /** @type {const} */ (['Open', 'Message', 'Error', 'Close']
  * @property {ScriptedSocket | undefined} socket
  * @property {number} began
  * @property {boolean} opened
+ * @property {Beat | undefined} beat its heartbeat, once it is open
  * @property {boolean} left closed by the page
  * @property {boolean} abandoned closed by the page while it connected
  * @property {boolean} failed an error was delivered
@@ -66,6 +67,22 @@ export const kinds = /** @type {const} */ (['Open', 'Message', 'Error', 'Close']
  */
 
 /**
+ * A heartbeat: what it is in, and its next tick.
+ *
+ * @typedef {object} Beat
+ * @property {number} interval in milliseconds
+ * @property {number} timeout in milliseconds
+ * @property {boolean} heard a message came since the last tick
+ * @property {number} quiet milliseconds without a message
+ * @property {boolean} asked its message was sent
+ * @property {number} waited milliseconds since then
+ * @property {boolean} doubted it was sent again after a late tick
+ * @property {number} began when the timer of the next tick was set
+ * @property {number} pause its delay
+ * @property {number} order of its setting
+ */
+
+/**
  * A call that has yet to end.
  *
  * @typedef {object} Call
@@ -80,6 +97,7 @@ export const kinds = /** @type {const} */ (['Open', 'Message', 'Error', 'Close']
  */
 
 const lostClose = { code: 1006, reason: '', wasClean: false };
+const silent = 'connectSocket:fail the connection is lost: nothing was received after a heartbeat';
 const heldTooMuch = 'connectSocket:fail too many messages without an onMessage handler, closed with 4008';
 
 /**
@@ -202,6 +220,8 @@ export class Model {
   /** @type {{ task: Task, event: Pending, rest: unknown[] } | undefined} an event on its way through its handlers */
   round;
   running = false;
+  /** How many timers of heartbeats were set. */
+  ticks = 0;
   /** @type {unknown[]} errors of callbacks that are to be reported */
   errors = [];
   /** @type {Array<() => void> | undefined} calls that wait for the module */
@@ -282,7 +302,15 @@ export class Model {
     const task = {
       ...{ name: `task of call ${call.name}`, option, call, errMsg: 'connectSocket:ok', promise },
       ...{ waiting: true, calls: [], refused: false, id: 0, socket: made[0], began: this.now() },
-      ...{ opened: false, left: false, abandoned: false, failed: false, shed: false, flooded: false },
+      ...{
+        opened: false,
+        beat: undefined,
+        left: false,
+        abandoned: false,
+        failed: false,
+        shed: false,
+        flooded: false,
+      },
       ...{ over: false, ended: false, early: false, raw: [], pending: [], fresh: new Set() },
       ...{ handlers: { Open: [], Message: [], Error: [], Close: [] }, sent: [], closes: [] },
     };
@@ -309,6 +337,7 @@ export class Model {
   isPlain(option) {
     const reconnect = option.fields?.reconnect?.v;
     if (this.faults(option).length > 0 || thrownBy(option)) return false;
+    if (heartbeats[option.fields?.heartbeat?.v ?? '']?.[2] === 840) return false; // numbers are the Go half's to judge
     return reconnect === undefined || !reconnects[reconnect][0]();
   }
 
@@ -320,13 +349,14 @@ export class Model {
   faults(option) {
     const { fields = {} } = option;
     const faults = unreadable(option);
-    const { url, header, protocols: offers, reconnect } = fields;
+    const { url, header, protocols: offers, reconnect, heartbeat } = fields;
     if (faults.length === 0 && url?.throws === undefined && typeOf(url) !== 'String') {
       faults.push(`parameter.url should be String instead of ${typeOf(url)}`);
     }
     if (header?.v !== undefined) faults.push(headers[header.v][1]);
     if (offers?.v !== undefined) faults.push(protocols[offers.v][1]);
     if (reconnect?.v !== undefined) faults.push(reconnects[reconnect.v][1]);
+    if (heartbeat?.v !== undefined) faults.push(heartbeats[heartbeat.v][1]);
     const texts = faults.filter(Boolean).map((fault) => `connectSocket:fail parameter error: ${fault}`);
     if (typeof url?.is === 'string') {
       const { protocol, host } = targetOf(url.is) ?? { protocol: '', host: '' };
@@ -612,13 +642,95 @@ export class Model {
   }
 
   /**
-   * The timer of an attempt fires.
+   * A timer fires: of an attempt, of a heartbeat, or one that has nothing to do any more.
    *
    * @param {number} deadline when it was to
+   * @param {number} ms its delay
    */
-  expire(deadline) {
+  fire(deadline, ms) {
+    const beating = this.beating().filter((each) => each.deadline === deadline && each.beat.pause === ms);
+    if (beating.length > 0) {
+      beating.sort((a, b) => a.beat.order - b.beat.order);
+      this.tick(beating[0].task, beating[0].beat);
+      return;
+    }
     const task = this.expired().find((each) => each.deadline === deadline)?.task;
-    if (!task) return;
+    if (task) this.expire(task);
+  }
+
+  /** The tasks whose heartbeat has a timer, and when that fires. */
+  beating() {
+    return this.tasks.flatMap((task) => {
+      const { beat, left, over } = task;
+      return beat && !left && !over ? [{ task, beat, deadline: beat.began + beat.pause }] : [];
+    });
+  }
+
+  /** A task is open: its heartbeat begins. @param {Task} task */
+  startBeat(task) {
+    const [, , interval, timeout] = heartbeats[task.option.fields?.heartbeat?.v ?? ''] ?? [];
+    if (interval === undefined || timeout === undefined) return;
+    task.beat = {
+      ...{ interval, timeout, heard: false, quiet: 0, asked: false, waited: 0, doubted: false },
+      ...{ began: 0, pause: 0, order: 0 },
+    };
+    this.setTick(task.beat, interval);
+  }
+
+  /**
+   * Sets the timer of the next tick, an eighth of the interval away, or less.
+   *
+   * @param {Beat} beat
+   * @param {number} most milliseconds
+   */
+  setTick(beat, most) {
+    beat.pause = Math.max(1, Math.min(Math.trunc(beat.interval / 8), most));
+    beat.began = this.now();
+    beat.order = ++this.ticks;
+  }
+
+  /**
+   * @param {Task} task
+   * @param {Beat} beat
+   */
+  tick(task, beat) {
+    const elapsed = this.now() - beat.began;
+    const ask = () => {
+      Object.assign(beat, { asked: true, waited: 0 });
+      if (task.socket?.readyState === 1) task.sent.push('beat');
+      this.setTick(beat, beat.timeout);
+    };
+    if (beat.heard) {
+      const quiet = Math.min(elapsed, beat.pause, beat.interval);
+      Object.assign(beat, { heard: false, asked: false, doubted: false, quiet });
+      this.setTick(beat, beat.interval - quiet);
+    } else if (beat.asked && elapsed - beat.pause > 2000 && !beat.doubted) {
+      beat.doubted = true;
+      ask();
+    } else if (beat.asked && elapsed >= beat.timeout - beat.waited) {
+      task.beat = undefined;
+      if (!this.isClosing(task)) task.closes.push([undefined, undefined]);
+      task.raw = [
+        { type: 'error', res: { errMsg: silent } },
+        { type: 'close', res: lostClose },
+      ];
+      this.pump(task);
+    } else if (beat.asked) {
+      beat.waited += elapsed;
+      this.setTick(beat, beat.timeout - beat.waited);
+    } else if (elapsed >= beat.interval - beat.quiet) ask();
+    else {
+      beat.quiet += elapsed;
+      this.setTick(beat, beat.interval - beat.quiet);
+    }
+  }
+
+  /**
+   * An attempt has taken too long.
+   *
+   * @param {Task} task
+   */
+  expire(task) {
     const errMsg = 'connectSocket:fail timeout';
     if (task.waiting) {
       this.refuse(task, [errMsg]);
@@ -659,8 +771,10 @@ export class Model {
     const connecting = !task.opened && !task.left;
     if (type === 'open' && connecting) {
       task.opened = true;
+      this.startBeat(task);
       this.arrive(task, 'Open', res);
     } else if (type === 'message' && task.opened && !task.shed) {
+      if (task.beat) task.beat.heard = true;
       const held = task.pending.filter((event) => event.kind === 'Message');
       if (!this.isWanted(task, 'Message') && this.isTooMuch(held, Number(size))) {
         task.shed = true;

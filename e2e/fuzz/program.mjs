@@ -1,7 +1,7 @@
 /** Programs, and how they are made at random. */
 import fc from 'fast-check';
 import { kinds } from './model.mjs';
-import { headers, hostile, protocols, reconnects, sendable, thrown } from './values.mjs';
+import { headers, heartbeats, hostile, protocols, reconnects, sendable, thrown } from './values.mjs';
 
 /** @import { Arbitrary } from 'fast-check' */
 /** @import { Kind } from './model.mjs' */
@@ -107,6 +107,10 @@ const timeout = weighted([
   [3, is(10, 100, 1000)],
   [2, is(0, -1, 0.5, 2 ** 31, 2 ** 40, '10')],
   [1, fc.constantFrom('NaN', 'Infinity', '-Infinity', '-0').map((number) => ({ number }))],
+]);
+const heartbeat = weighted([
+  [3, fc.constantFrom('short', 'by default').map((v) => ({ v }))],
+  [1, fc.record({ v: nameOf(heartbeats) })],
 ]);
 const code = weighted([
   [4, is(1000, 3000, 4999)],
@@ -232,6 +236,7 @@ function op(depth, global) {
       header: [2, fc.record({ v: nameOf(headers) })],
       protocols: [2, fc.record({ v: nameOf(protocols) })],
       reconnect: [2, fc.record({ v: nameOf(reconnects) })],
+      heartbeat: [5, heartbeat],
       timeout: [4, timeout],
       relay: [1, hostileValue],
       tcpNoDelay: [1, hostileValue],
@@ -313,7 +318,7 @@ const happening = weighted(
       }),
     ],
     [1, fc.record({ net: fc.constant('block'), socket: number })],
-    [2, fc.record({ net: fc.constant('wait'), ms: fc.constantFrom(20, 200, 2000, 70_000, 2 ** 32) })],
+    [2, fc.record({ net: fc.constant('wait'), ms: fc.constantFrom(20, 200, 1000, 2000, 70_000, 2 ** 32) })],
     [2, fc.record({ net: fc.constant('start') })],
   ]),
 );

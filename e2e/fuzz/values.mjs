@@ -182,6 +182,47 @@ export const reconnects = {
 };
 
 /**
+ * Heartbeats, what is wrong with each, and the milliseconds of those that are right: interval and timeout. They are no
+ * timeouts of attempts, so that a timer says what it is for.
+ *
+ * @type {Record<string, [() => any, string, number?, number?]>}
+ */
+export const heartbeats = {
+  null: [() => null, ''],
+  false: [() => false, ''],
+  short: [() => ({ interval: 840, timeout: 305, message: 'beat' }), '', 840, 305],
+  'by default': [() => ({ interval: Number.NaN, message: 'beat' }), '', 30_000, 10_000],
+  'by a function': [() => ({ message: () => 'beat', timeout: undefined }), '', 30_000, 10_000],
+  true: [() => true, 'parameter.heartbeat should be Object instead of Boolean'],
+  number: [() => 1, 'parameter.heartbeat should be Object instead of Number'],
+  'no message': [
+    () => ({}),
+    'parameter.heartbeat.message should be String, ArrayBuffer or Function instead of Undefined',
+  ],
+  text: [
+    () => ({ message: 'beat', interval: '1' }),
+    'parameter.heartbeat.interval should be Number instead of String',
+  ],
+  'too short': [
+    () => ({ message: 'beat', interval: 0.5 }),
+    'parameter.heartbeat.interval should be from 1 to 2147483647',
+  ],
+  'too long': [
+    () => ({ message: 'beat', timeout: 2 ** 31 }),
+    'parameter.heartbeat.timeout should be from 1 to 2147483647',
+  ],
+  'throwing message': [
+    () => ({
+      get message() {
+        throw 1;
+      },
+    }),
+    'reading parameter.heartbeat.message threw 1',
+  ],
+  'revoked proxy': [() => revoked(), 'reading parameter.heartbeat threw TypeError…'],
+};
+
+/**
  * Data that can be sent.
  *
  * @type {Record<string, () => any>}
