@@ -175,6 +175,24 @@ const startTable = (rows, { head, networks }) =>
   );
 
 /**
+ * Where a first visit with a script tag spends its time, in ms.
+ *
+ * @param {Results['rows']} rows
+ */
+const phaseTable = (rows) =>
+  table(
+    ['first visit, ms', 'bare page', 'the script is callable', 'onOpen after that', 'together'],
+    Object.entries(readmes['README.md'].networks).map(([network, text]) => {
+      const median = (/** @type {string} */ what, /** @type {string} */ who) =>
+        Math.round(spread(rows[`start ${network}, cold: ${what}, ms`][who]).median);
+      const bare = median('onOpen', 'bare');
+      const callable = median('tag to callable', 'connectsocket');
+      const together = median('onOpen', 'connectsocket');
+      return [text, bare, callable, together - bare - callable, together].map(String);
+    }),
+  );
+
+/**
  * @param {string} file
  * @param {import('@observablehq/plot').PlotOptions} options
  */
@@ -192,6 +210,38 @@ const machine = `${cpus().length} × ${cpus()[0].model.trim()}, Linux ${release(
 /** When a run was, and what on. @param {string} when */
 export const circumstances = (when) => `${when.slice(0, 10)}, ${machine}, ${go}, Node ${process.version}`;
 
+/** @param {Results['rows']} all */
+function byKind(all) {
+  const rows = Object.entries(all);
+  const others = rows.filter(([row]) => /^start /.test(row) && !/: onOpen/.test(row));
+  return {
+    messages: rows.filter(([row]) => !row.startsWith('start ')),
+    starts: rows.filter(([row]) => /^start .*: onOpen/.test(row)),
+    others,
+    wire: others.filter(([row]) => /, cold: on the wire/.test(row)),
+  };
+}
+
+/**
+ * Writes the tables of a whole run in Chromium to README.md, its translation and docs/speed.md.
+ *
+ * @param {Results} results
+ */
+export function showPages(results) {
+  const { messages, starts, wire } = byKind(results.rows);
+  for (const [page, words] of Object.entries(readmes)) show(page, startTable(results.rows, words));
+  show(
+    'docs/speed.md',
+    [
+      `${results.engine}; ${machine}; ${go}; ${results.when.slice(0, 10)}. Medians of ${results.rounds} rounds: of the bare WebSocket as measured, of the others as ratios to it in the same round.`,
+      shortTable(messages),
+      shortTable(starts),
+      medianTable(wire),
+      phaseTable(results.rows),
+    ].join('\n\n'),
+  );
+}
+
 /**
  * Writes a run to bench/results: JSON, a Markdown table and charts, named for the engine.
  *
@@ -208,11 +258,7 @@ export function report(results) {
   mkdirSync(file('/..'), { recursive: true });
   writeFileSync(file('.json'), `${JSON.stringify({ machine, go, ...results }, null, 1)}\n`);
 
-  const rows = Object.entries(results.rows);
-  const messages = rows.filter(([row]) => !row.startsWith('start '));
-  const starts = rows.filter(([row]) => /^start .*: onOpen/.test(row));
-  const others = rows.filter(([row]) => /^start /.test(row) && !/: onOpen/.test(row));
-  const wire = others.filter(([row]) => /, cold: on the wire/.test(row));
+  const { messages, starts, others } = byKind(results.rows);
   const sections = [
     `# ${results.engine}`,
     `${circumstances(results.when)}; medians of ${results.rounds} rounds in one run, of short echoes three times in each, quartiles in brackets. A figure is reached (✓) by the median, or by a quarter of the rounds (≈), or by fewer (✗).`,
@@ -245,19 +291,6 @@ export function report(results) {
     )}`,
   ];
   writeFileSync(file('.md'), `${sections.filter(Boolean).join('\n\n')}\n`);
-
-  if (name === 'chromium' && messages.length > 0 && starts.length > 0) {
-    for (const [page, words] of Object.entries(readmes)) show(page, startTable(results.rows, words));
-    show(
-      'docs/speed.md',
-      [
-        `${results.engine}; ${machine}; ${go}; ${results.when.slice(0, 10)}. Medians of ${results.rounds} rounds: of the bare WebSocket as measured, of the others as ratios to it in the same round.`,
-        shortTable(messages),
-        shortTable(starts),
-        medianTable(wire),
-      ].join('\n\n'),
-    );
-  }
 
   /** @param {[string, Record<string, number[]>][]} all */
   const points = (all) =>

@@ -1,7 +1,8 @@
 /**
  * `make bench`: measures connectSocket and its peers beside the bare WebSocket, all in one run, and writes
- * bench/results. Options: --short for fewer rounds and measures, --rounds N, --only REGEXP for some rows,
- * --parts LIST of messages, start and memory, --engine NAME for the short form in another engine (no memory).
+ * bench/results. A whole run in Chromium also writes the tables of README.md and docs/speed.md. Options: --short for
+ * fewer rounds and measures, --rounds N, --only REGEXP for some rows, --parts LIST of messages, start and memory,
+ * --engine NAME for the short form in another engine (no memory).
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { openEngine } from '../e2e/drive/engine.mjs';
 import { buildAll, output } from './build.mjs';
 import { Chromium } from './chromium.mjs';
 import { measureMemory } from './memory.mjs';
-import { report } from './report.mjs';
+import { report, showPages } from './report.mjs';
 import { start, startRelay } from './server.mjs';
 import { measureStart } from './start.mjs';
 import { shuffled } from './statistics.mjs';
@@ -91,66 +92,80 @@ const pageURL = (name) => {
   return `http://${host}/index.html?${query}`;
 };
 
-if (args.engine === 'chromium') {
+/**
+ * An engine: open gives the page of a contestant, ready to measure; begin a page that begins to load.
+ *
+ * @typedef {object} Browser
+ * @property {string} engine and its version
+ * @property {(name: string) => Promise<any>} open
+ * @property {(url: string) => Promise<import('./start.mjs').StartPage>} begin
+ * @property {() => Promise<void>} close
+ */
+
+/** @returns {Promise<Browser>} */
+async function openChromium() {
   const browser = new Chromium();
   const { product, jsVersion } = await browser.send('Browser.getVersion');
-  results.engine = `${product}, V8 ${jsVersion}`;
-  /** @param {string} name */
-  const open = async (name) => {
-    const page = await browser.open(pageURL(name));
-    await page.until('globalThis.ready');
-    return page;
+  return {
+    engine: `${product}, V8 ${jsVersion}`,
+    async open(name) {
+      const page = await browser.open(pageURL(name));
+      await page.until('globalThis.ready');
+      return page;
+    },
+    begin: (url) => browser.open(url),
+    close: browser.close,
   };
-  if (parts.includes('messages')) {
-    const pages = [];
-    for (const name of contestants) pages.push(await open(name));
-    await measureMessages(pages);
-    for (const page of pages) await page.close();
-  }
-  if (parts.includes('start')) {
-    await measureStart({ open: (url) => browser.open(url), origins, rounds, short, note, progress });
-  }
-  if (parts.includes('memory')) {
-    results.memory = await measureMemory({
-      open,
-      names: contestants,
-      messages: short ? 100_000 : 1_000_000,
-      progress,
-    });
-  }
-  await browser.close();
-} else {
-  const engine = await openEngine(args.engine);
-  results.engine = engine.version;
-  if (parts.includes('messages')) {
-    const pages = [];
-    for (const name of contestants) {
+}
+
+/** @param {string} engineName @returns {Promise<Browser>} */
+async function openOther(engineName) {
+  const engine = await openEngine(engineName);
+  return {
+    engine: engine.version,
+    async open(name) {
       const page = await engine.newPage(pageURL(name).replace(`${name}.localhost`, 'localhost'));
       await page.evaluate('globalThis.ready');
-      pages.push(page);
-    }
-    await measureMessages(pages);
-    for (const page of pages) await page.close();
-  }
-  if (parts.includes('start')) {
-    /** @param {string} url */
-    const open = async (url) => {
+      return page;
+    },
+    async begin(url) {
       const page = await engine.newPage(url);
       return {
-        evaluate: (/** @type {string} */ expression) => page.evaluate(expression),
-        until: (/** @type {string} */ expression) =>
+        evaluate: (expression) => page.evaluate(expression),
+        until: (expression) =>
           page.evaluate(`new Promise((resolve) => {
             const look = () => (${expression} ? resolve(${expression}) : setTimeout(look, 20));
             look();
           })`),
         close: () => page.close(),
       };
-    };
-    await measureStart({ open, origins, rounds, short, note, progress });
-  }
-  await engine.close();
+    },
+    close: engine.close,
+  };
 }
+
+const browser = args.engine === 'chromium' ? await openChromium() : await openOther(args.engine);
+results.engine = browser.engine;
+if (parts.includes('messages')) {
+  const pages = [];
+  for (const name of contestants) pages.push(await browser.open(name));
+  await measureMessages(pages);
+  for (const page of pages) await page.close();
+}
+if (parts.includes('start')) {
+  await measureStart({ open: browser.begin, origins, rounds, short, note, progress });
+}
+if (parts.includes('memory') && args.engine === 'chromium') {
+  results.memory = await measureMemory({
+    open: browser.open,
+    names: contestants,
+    messages: short ? 100_000 : 1_000_000,
+    progress,
+  });
+}
+await browser.close();
 server.stop();
 relay.stop();
-await report(results);
+report(results);
+if (!short && !args.only && parts.includes('messages') && parts.includes('start')) showPages(results);
 process.exit();

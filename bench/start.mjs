@@ -2,13 +2,17 @@ import { shuffled } from './statistics.mjs';
 import { pages } from './steps.mjs';
 
 /**
- * Measures how long a page takes from its navigation to a callable connectSocket and to its first onOpen. Cold is
- * an origin that the browser has never seen; warm is one that it has, long enough ago to have cached the code.
+ * A page that begins to load.
  *
- * @typedef {object} StartPage a page that begins to load
+ * @typedef {object} StartPage
  * @property {(expression: string) => Promise<any>} until waits for an expression to be true, and returns its value
  * @property {(expression: string) => Promise<any>} evaluate
  * @property {() => Promise<unknown>} close
+ */
+
+/**
+ * Measures how long a page takes from its navigation to a callable connectSocket and to its first onOpen. Cold is
+ * an origin that the browser has never seen; warm is one that it has, long enough ago to have cached the code.
  *
  * @param {object} option
  * @param {(url: string) => Promise<StartPage>} option.open

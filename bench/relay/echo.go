@@ -58,13 +58,7 @@ func echo(conn net.Conn) {
 			if len(in) < 2 {
 				break
 			}
-			head := 6
-			switch in[1] & 0x7f {
-			case 126:
-				head = 8
-			case 127:
-				head = 14
-			}
+			head := headLen(in) + 4 // of the mask
 			if len(in) < head {
 				break
 			}
@@ -81,6 +75,18 @@ func echo(conn net.Conn) {
 			continue
 		}
 		have = copy(buf, in)
+	}
+}
+
+// headLen is the length of a frame's header without a mask.
+func headLen(h []byte) int {
+	switch h[1] & 0x7f {
+	case 126:
+		return 4
+	case 127:
+		return 10
+	default:
+		return 2
 	}
 }
 

@@ -150,10 +150,7 @@ func dial(addr, target, offer string, deflate bool) (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		answer := make([]byte, 4+payload(h))
-		if h[1] < 126 {
-			answer = answer[:2+h[1]]
-		}
+		answer := make([]byte, headLen(h)+int(payload(h)))
 		if _, err := io.ReadFull(br, answer); err != nil {
 			return nil, err
 		}
@@ -254,18 +251,6 @@ func (c *counter) count(b []byte) int {
 		c.left = payload(c.head)
 		c.fin = c.head[0]&0x88 == 0x80 // the last frame, and no control frame
 		c.head = c.head[:0]
-	}
-}
-
-// headLen is the length of a frame's header without a mask.
-func headLen(h []byte) int {
-	switch h[1] & 0x7f {
-	case 126:
-		return 4
-	case 127:
-		return 10
-	default:
-		return 2
 	}
 }
 

@@ -337,7 +337,8 @@ export class Model {
   isPlain(option) {
     const reconnect = option.fields?.reconnect?.v;
     if (this.faults(option).length > 0 || thrownBy(option)) return false;
-    if (heartbeats[option.fields?.heartbeat?.v ?? '']?.[2] === 840) return false; // numbers are the Go half's to judge
+    const heartbeat = heartbeats[option.fields?.heartbeat?.v ?? '']?.[0]();
+    if (heartbeat?.interval >= 0 || heartbeat?.timeout >= 0) return false; // numbers are the Go half's to judge
     return reconnect === undefined || !reconnects[reconnect][0]();
   }
 

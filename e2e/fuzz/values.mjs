@@ -212,12 +212,8 @@ export const heartbeats = {
     'parameter.heartbeat.timeout should be from 1 to 2147483647',
   ],
   'throwing message': [
-    () => ({
-      get message() {
-        throw 1;
-      },
-    }),
-    'reading parameter.heartbeat.message threw 1',
+    () => Object.defineProperty({}, 'message', { get: refuse }),
+    'reading parameter.heartbeat.message threw Error: trap',
   ],
   'revoked proxy': [() => revoked(), 'reading parameter.heartbeat threw TypeError…'],
 };

@@ -213,6 +213,13 @@ func TestHeldWhileReconnecting(t *testing.T) {
 	if n := h.inUse(); n != 102 {
 		t.Errorf("%d slots in use, want 100 messages, an open and an error", n)
 	}
+	held := 0
+	for k := range h.set.tasks[0].held {
+		held += h.set.tasks[0].held[k].len()
+	}
+	if held != 102 {
+		t.Errorf("%d are held", held)
+	}
 	h.close(c, 1000)
 	h.wsClose(c, false)
 	h.listenAll(c)

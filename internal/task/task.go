@@ -203,14 +203,14 @@ func (t *task) judge(e Event) Decision {
 	return Decision{Verb: Drop, Slot: e.Slot}
 }
 
-// accept delivers e, or holds it if its kind has no handler. next judges only
-// when no held event has a handler, so delivering now keeps the order.
+// accept delivers e, an Open or an Error, or holds it if its kind has no handler.
+// next judges only when no held event has a handler, so delivering now keeps the order.
 func (t *task) accept(e Event) Decision {
 	if d := t.deliver(e); d.Flags != 0 {
 		return d
 	}
 	q := &t.held[e.Kind]
-	if e.Kind == Message || q.len() == 0 {
+	if q.len() == 0 {
 		t.hold(e)
 		return Decision{}
 	}
