@@ -157,7 +157,7 @@ export function createConnections(module, settings) {
       this.timer = undefined;
       /** @type {ReturnType<typeof setTimeout> | undefined} of the heartbeat */
       this.tick = undefined;
-      this.renewing = false; // reconnect.option has been asked for the next attempt
+      this.renewing = false; // reconnect.option was asked for the next attempt, which has no WebSocket yet
       this.redials = 0; // since the task was open
       this.redial = () => this.endPause();
 
@@ -285,7 +285,6 @@ export function createConnections(module, settings) {
     /** Nothing that the WebSocket says from now on counts; it is closed. */
     letGo() {
       this.attempt++;
-      this.renewing = false;
       clearTimeout(this.tick);
       this.ws?.close();
     }
@@ -576,6 +575,11 @@ export function createConnections(module, settings) {
       this.pending = [];
     }
 
+    /** Whether it is between two attempts: the last WebSocket has ended, the next is not made. */
+    isBetween() {
+      return this.renewing || Boolean(module.callGo(() => module.go.down(this.id)));
+    }
+
     /**
      * Closes the WebSocket, as the user or the limit wants it.
      * @param {number} code
@@ -584,8 +588,8 @@ export function createConnections(module, settings) {
     leave(code, reason) {
       this.ws.close(code, reason);
       clearTimeout(this.tick);
-      // Between two attempts there is no WebSocket to report the close.
-      if (this.renewing || module.callGo(() => module.go.down(this.id))) {
+      // No WebSocket will report the close.
+      if (this.isBetween()) {
         this.letGo();
         this.startTimer(() => this.receive(CLOSE, lostClose(), CODE_LOST));
       }
@@ -947,9 +951,7 @@ export function createConnections(module, settings) {
       const state = module.callGo(() => module.go.state(this.id));
       // The WebSocket learns first that the peer is closing, so its CLOSING wins. Its OPEN may be the relay's only, and its
       // CLOSED that of an attempt which is followed by another: then Go's state counts.
-      return readyState > 1 && !module.callGo(() => module.go.down(this.id))
-        ? Math.max(readyState, state)
-        : state;
+      return readyState > 1 && !this.isBetween() ? Math.max(readyState, state) : state;
     }
   }
 

@@ -118,6 +118,25 @@ func TestCloseWithinTheErrorOfALoss(t *testing.T) {
 	)
 }
 
+// There is no WebSocket then: that of the attempt before does not count.
+func TestStateWhileOptionIsAsked(t *testing.T) {
+	expect(t, newPage(t, ""), reconnecting+`
+		let asked;
+		const wait = new Promise((resolve) => { asked = resolve; });
+		const task = connect('code=1011', { option: () => { asked(); return new Promise(() => {}); } });
+		await wait;
+		await sleep(10);
+		log.push(String(task.readyState));
+		const end = closed(task);
+		await task.close();
+		log.push(String(task.readyState));
+		await end;
+		return log;`,
+		"open undefined 1", "error connectSocket:fail WebSocket connection to was closed with 1011 0",
+		"0", "2", `close 1006 "" unclean 3`,
+	)
+}
+
 func TestReplaceOneBetweenAttempts(t *testing.T) {
 	expect(t, newPage(t, "({ maxSockets: 1, onLimit: 'replace' })"), reconnecting+`
 		const task = connect('code=1011', { minDelay: 60000, jitter: 0 });
