@@ -3,7 +3,7 @@
  * loaded before the package's script.
  */
 import { Clock } from './clock.mjs';
-import { kinds, Model, show } from './model.mjs';
+import { chance, kinds, Model, show } from './model.mjs';
 import { realms } from './realms.mjs';
 import { network, ScriptedSocket, sockets } from './socket.mjs';
 import { headers, heartbeats, hostile, protocols, reconnects, sendable, thrown } from './values.mjs';
@@ -13,6 +13,7 @@ import { headers, heartbeats, hostile, protocols, reconnects, sendable, thrown }
 
 const clock = new Clock();
 clock.install();
+Math.random = () => chance;
 globalThis.WebSocket = /** @type {any} */ (ScriptedSocket);
 
 // The page compiles the module once for all its frames.
@@ -145,6 +146,10 @@ class Run {
     await turn();
     await this.pass(clock.now);
     for (const { model, task, promise } of this.handles) this.compare(model, task ?? promise);
+    for (const socket of sockets.slice(this.first)) {
+      if (!this.model.past.has(socket) && this.model.tasks.every((task) => task.socket !== socket))
+        this.model.problem('a WebSocket is no task’s');
+    }
     this.model.quiet(globalThis.connectSocket.stats());
   }
 
@@ -162,11 +167,22 @@ class Run {
       else this.model.fire(timer.deadline, /** @type {number} */ (timer.ms));
       timer.f();
       await turn();
+      this.adopt();
     }
     clock.now = Math.max(clock.now, until);
     if (this.model.expired().length > 0) this.model.problem('an attempt has not timed out');
     if (this.model.beating().some(({ deadline }) => deadline <= clock.now))
       this.model.problem('a heartbeat has no timer');
+    if (this.model.reconnecting().some(({ deadline }) => deadline <= clock.now))
+      this.model.problem('a task that reconnects has no timer');
+  }
+
+  /** Tells the model of the WebSockets of new attempts. */
+  adopt() {
+    for (const { model, task, promise } of this.handles) {
+      const { ws } = task ?? promise;
+      if (model.renewal === 'dialling' && ws !== model.last) this.model.redialled(model, ws);
+    }
   }
 
   /**
@@ -174,7 +190,9 @@ class Run {
    * @param {number} i
    */
   async happen(step, i) {
-    if (step.net === 'wait') return this.pass(clock.now + step.ms);
+    if (step.net === 'wait') {
+      return this.pass(clock.now + (this.model.isEndless() ? Math.min(step.ms, 200_000) : step.ms));
+    }
     if (step.net === 'start') {
       if (!this.model.waiting) return;
       this.model.starting = true;
@@ -236,7 +254,10 @@ class Run {
     handle.model = task;
     attach(task.call);
     if (waited && made.length === 0) {
-      Object.defineProperty(task, 'socket', { get: () => (handle.promise ?? handle.task).ws ?? undefined });
+      Object.defineProperty(task, 'socket', {
+        configurable: true,
+        get: () => (handle.promise ?? handle.task).ws ?? undefined,
+      });
     }
     this.handles.push(handle);
     if (looks) {

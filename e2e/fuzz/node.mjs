@@ -16,7 +16,7 @@ const unhandled = (reason, promise) => listeners.unhandledrejection({ reason, pr
 
 // What a page has and Node lacks.
 Object.assign(globalThis, {
-  document: { baseURI: 'http://page.example/frame' },
+  document: { baseURI: 'http://page.example/frame', addEventListener() {} },
   addEventListener: (/** @type {string} */ type, /** @type {() => void} */ f) => {
     listeners[type] = f;
   },

@@ -51,8 +51,8 @@ async function replay(program) {
 
 /** What of a program it can do without. */
 const optional =
-  'ops throws once own early success fail complete url header protocols timeout relay tcpNoDelay perMessageDeflate ' +
-  'forceCellularNetwork data code reason';
+  'ops throws once own early success fail complete url header protocols reconnect heartbeat timeout relay tcpNoDelay ' +
+  'perMessageDeflate forceCellularNetwork data code reason';
 
 /**
  * All that a value becomes when one part of it is left out, the largest parts first.

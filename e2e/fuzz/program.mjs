@@ -112,6 +112,15 @@ const heartbeat = weighted([
   [3, fc.constantFrom('short', 'by default').map((v) => ({ v }))],
   [1, fc.record({ v: nameOf(heartbeats) })],
 ]);
+const reconnect = weighted([
+  [
+    3,
+    fc
+      .constantFrom('true', 'twice', 'at once', 'ticket', 'late ticket', 'failing tickets')
+      .map((v) => ({ v })),
+  ],
+  [1, fc.record({ v: nameOf(reconnects) })],
+]);
 const code = weighted([
   [4, is(1000, 3000, 4999)],
   [3, is(0, -1, 999, 1001, 1005, 2999, 5000, 1000.5, 2 ** 31, 2 ** 53, '1000', null)],
@@ -235,7 +244,7 @@ function op(depth, global) {
       ],
       header: [2, fc.record({ v: nameOf(headers) })],
       protocols: [2, fc.record({ v: nameOf(protocols) })],
-      reconnect: [2, fc.record({ v: nameOf(reconnects) })],
+      reconnect: [5, reconnect],
       heartbeat: [5, heartbeat],
       timeout: [4, timeout],
       relay: [1, hostileValue],
@@ -318,7 +327,13 @@ const happening = weighted(
       }),
     ],
     [1, fc.record({ net: fc.constant('block'), socket: number })],
-    [2, fc.record({ net: fc.constant('wait'), ms: fc.constantFrom(20, 200, 1000, 2000, 70_000, 2 ** 32) })],
+    [
+      2,
+      fc.record({
+        net: fc.constant('wait'),
+        ms: fc.constantFrom(20, 200, 1000, 2000, 6000, 70_000, 2 ** 32),
+      }),
+    ],
     [2, fc.record({ net: fc.constant('start') })],
   ]),
 );

@@ -154,15 +154,87 @@ export const protocols = {
 };
 
 /**
- * Ways to reconnect, and what is wrong with each; those that are right make no attempt.
+ * What a task that reconnects does.
  *
- * @type {Record<string, [() => any, string]>}
+ * @typedef {object} Plan
+ * @property {number} retries
+ * @property {number} minDelay in milliseconds
+ * @property {number} maxDelay in milliseconds
+ * @property {number} factor
+ * @property {number} jitter
+ * @property {(attempt: number) => { url?: string, protocols?: string[], fault?: string } | undefined} [renew] what
+ *   reconnect.option gives, or what is wrong with that; undefined where it never settles
+ * @property {number} [late] milliseconds until it settles
+ */
+
+/** @type {Plan} */
+const planned = { retries: Infinity, minDelay: 1000, maxDelay: 30_000, factor: 2, jitter: 1 };
+const ticket = (/** @type {number} */ attempt) => ({ url: `ws://fuzz.example/?ticket=${attempt}` });
+
+/** What goes wrong with attempts that ask for an option, in turn. @type {Array<[() => any, NonNullable<Plan['renew']>]>} */
+const failing = [
+  [refuse, () => ({ fault: 'reconnect.option threw Error: trap' })],
+  [() => Promise.reject(5), () => ({ fault: 'reconnect.option threw 5' })],
+  [
+    () => 5,
+    () => ({ fault: 'parameter error: what reconnect.option gives should be Object instead of Number' }),
+  ],
+  [() => ({ url: 'ws://other.example/' }), () => ({ url: 'ws://other.example/' })],
+  [() => new Promise(() => {}), () => undefined],
+  [() => ({ protocols: ['fresh'] }), () => ({ protocols: ['fresh'] })],
+];
+
+/**
+ * Ways to reconnect, what is wrong with each, and what those that are right do.
+ *
+ * @type {Record<string, [() => any, string, Plan?]>}
  */
 export const reconnects = {
   null: [() => null, ''],
   false: [() => false, ''],
-  'no retries': [() => ({ retries: 0, minDelay: 0, maxDelay: Infinity, factor: 1, jitter: 0 }), ''],
-  'no retries, the rest by default': [() => ({ retries: 0, minDelay: Number.NaN, factor: undefined }), ''],
+  true: [() => true, '', planned],
+  twice: [
+    () => ({ retries: 2, minDelay: 151, maxDelay: 401, jitter: 0 }),
+    '',
+    { ...planned, retries: 2, minDelay: 151, maxDelay: 401, jitter: 0 },
+  ],
+  'at once': [
+    () => ({ retries: 1, minDelay: 0, factor: 1 }),
+    '',
+    { ...planned, retries: 1, minDelay: 0, factor: 1 },
+  ],
+  ticket: [() => ({ option: ticket }), '', { ...planned, renew: ticket }],
+  'late ticket': [
+    () => ({
+      retries: 3,
+      option: (/** @type {number} */ attempt) =>
+        new Promise((resolve) => setTimeout(() => resolve(ticket(attempt)), 33)),
+    }),
+    '',
+    { ...planned, retries: 3, renew: ticket, late: 33 },
+  ],
+  'failing tickets': [
+    () => ({
+      retries: 7,
+      minDelay: 12,
+      option: (/** @type {number} */ attempt) => failing[(attempt - 1) % failing.length][0](),
+    }),
+    '',
+    {
+      ...{ ...planned, retries: 7, minDelay: 12 },
+      renew: (attempt) => failing[(attempt - 1) % failing.length][1](attempt),
+    },
+  ],
+  'no retries': [
+    () => ({ retries: 0, minDelay: 0, maxDelay: Infinity, factor: 1, jitter: 0 }),
+    '',
+    { ...planned, retries: 0 },
+  ],
+  'no retries, the rest by default': [
+    () => ({ retries: 0, minDelay: Number.NaN, factor: undefined }),
+    '',
+    { ...planned, retries: 0 },
+  ],
   number: [() => 1, 'parameter.reconnect should be Boolean or Object instead of Number'],
   string: [() => 'true', 'parameter.reconnect should be Boolean or Object instead of String'],
   array: [() => [], 'parameter.reconnect should be Boolean or Object instead of Array'],

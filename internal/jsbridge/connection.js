@@ -316,7 +316,7 @@ export function createConnections(module, settings) {
     /**
      * Starts the task's one timer.
      * @param {() => void} f
-     * @param {number} [ms]
+     * @param {number} ms
      */
     startTimer(f, ms) {
       clearTimeout(this.timer);
@@ -591,7 +591,7 @@ export function createConnections(module, settings) {
       // No WebSocket will report the close.
       if (this.isBetween()) {
         this.letGo();
-        this.startTimer(() => this.receive(CLOSE, lostClose(), CODE_LOST));
+        this.startTimer(() => this.receive(CLOSE, lostClose(), CODE_LOST), 0);
       }
     }
 

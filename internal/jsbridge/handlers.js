@@ -2,15 +2,14 @@
  * Lists of handlers, a list for each kind of event: a task's own, or those of the global functions.
  */
 import { run } from './outcome.js';
-import { CLOSE, OPEN } from './wire.js';
 
 /** @typedef {import('./outcome.js').Callback} Callback */
 
 export function createHandlers() {
   /** @type {ReadonlyArray<Callback>[]} each list is replaced when it changes, so that a delivery goes on with the old one */
   const lists = [[], [], [], []];
-  /** @type {unknown[][]} payloads of a task that has ended, by kind, until there is a handler */
-  const kept = [[], [], [], []];
+  /** @type {Array<[kind: number, payload: unknown]>} events of a task that has ended, until there is a handler */
+  const kept = [];
 
   /** @param {number} kind */
   const list = (kind) => lists[kind];
@@ -63,16 +62,12 @@ export function createHandlers() {
      * @param {number} kind
      * @param {unknown} payload
      */
-    keep: (kind, payload) => kept[kind].push(payload),
+    keep: (kind, payload) => kept.push([kind, payload]),
 
-    /** Delivers what is kept and has a handler now. */
+    /** Delivers what is kept and has a handler now, in the order in which it came. */
     replay() {
-      for (let kind = OPEN; kind <= CLOSE; kind++) {
-        const payloads = kept[kind];
-        let count = 0; // a handler may take itself off
-        while (lists[kind].length > 0 && count < payloads.length) deliver(kind, payloads[count++]);
-        payloads.splice(0, count);
-      }
+      const next = () => kept.findIndex(([kind]) => lists[kind].length > 0);
+      for (let i = next(); i >= 0; i = next()) deliver(...kept.splice(i, 1)[0]);
     },
   };
 }

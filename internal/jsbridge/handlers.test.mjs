@@ -83,19 +83,21 @@ test('a handler that is removed and added again within a delivery is called once
   assert.deepEqual(log, ['a 1', 'b 1']);
 });
 
-test('what is kept waits for a handler, and is delivered once, in the order of kinds', () => {
+test('what is kept waits for a handler, and is delivered once, in the order in which it came', () => {
   const { log, handlers, note } = create();
-  handlers.keep(CLOSE, 'bye');
-  handlers.keep(ERROR, 'why');
   handlers.keep(MESSAGE, 1);
+  handlers.keep(ERROR, 'why');
+  handlers.keep(OPEN, 'again');
   handlers.keep(MESSAGE, 2);
+  handlers.keep(CLOSE, 'bye');
   handlers.replay();
   assert.deepEqual(log, []);
   handlers.add(CLOSE, note('close'));
   handlers.add(MESSAGE, note('message'));
+  handlers.add(OPEN, note('open'));
   handlers.replay();
   handlers.replay();
-  assert.deepEqual(log.splice(0), ['message 1', 'message 2', 'close bye']);
+  assert.deepEqual(log.splice(0), ['message 1', 'open again', 'message 2', 'close bye']);
   handlers.add(ERROR, note('error'));
   handlers.replay();
   assert.deepEqual(log, ['error why']);
