@@ -112,13 +112,11 @@ const heartbeat = weighted([
   [3, fc.constantFrom('short', 'by default').map((v) => ({ v }))],
   [1, fc.record({ v: nameOf(heartbeats) })],
 ]);
+const reconnecting = fc
+  .constantFrom('true', 'twice', 'at once', 'ticket', 'late ticket', 'failing tickets')
+  .map((v) => ({ v }));
 const reconnect = weighted([
-  [
-    3,
-    fc
-      .constantFrom('true', 'twice', 'at once', 'ticket', 'late ticket', 'failing tickets')
-      .map((v) => ({ v })),
-  ],
+  [3, reconnecting],
   [1, fc.record({ v: nameOf(reconnects) })],
 ]);
 const code = weighted([
@@ -359,6 +357,41 @@ const connect = {
   ...{ do: 'connect', via: 'connectSocket', watched: true },
   option: { shape: 'plain', fields: { url: { is: 'ws://fuzz.example/' } } },
 };
+/** @type {Array<Arbitrary<Turn>>} */
+const [accept, drop, close, wait] = [
+  fc.record({ net: fc.constant('accept'), socket: number, negotiates: flag }),
+  fc.record({ net: fc.constant('drop'), socket: number, tells: flag }),
+  fc.record({
+    net: fc.constant('close'),
+    socket: number,
+    code: fc.constantFrom(1001, 1005, 3000),
+    reason: fc.constantFrom('', 'away'),
+  }),
+  fc.record({ net: fc.constant('wait'), ms: fc.constantFrom(20, 160, 760, 1520, 6000, 70_000) }),
+];
+/** A task that is open, and loses its connection again and again, with handlers or without. @type {Arbitrary<Turn[]>} */
+const losses = fc
+  .record({
+    field: reconnecting,
+    timeout: fc.constantFrom(10, 60_000),
+    listens: flag,
+    rest: fc.array(
+      weighted([
+        [3, accept],
+        [1, drop],
+        [1, close],
+        [3, wait],
+      ]),
+      { minLength: 3, maxLength: 12, size: 'max' },
+    ),
+  })
+  .map(({ field, timeout, listens, rest }) => {
+    const fields = { url: { is: 'ws://fuzz.example/' }, reconnect: field, timeout: { is: timeout } };
+    /** @type {Op[]} */
+    const listening = kinds.map((kind) => ({ do: 'on', task: 0, via: 'task', kind, handler: { name: 0 } }));
+    const ops = [{ ...connect, option: { shape: 'plain', fields } }, ...(listens ? listening : [])];
+    return [{ ops }, { net: 'accept', socket: 0 }, { net: 'drop', socket: 0 }, ...rest];
+  });
 /** @type {Turn[]} two open tasks: which of them the global functions are for is at issue then */
 const pair = [{ ops: [connect, connect] }, { net: 'accept', socket: 0 }, { net: 'accept', socket: 1 }];
 
@@ -369,6 +402,7 @@ const pair = [{ ops: [connect, connect] }, { net: 'accept', socket: 0 }, { net: 
  */
 export const programs = weighted([
   [32, fc.record({ realm, turns: turns(false) })],
+  [6, fc.record({ realm, turns: fc.tuple(losses, turns(false)).map((both) => both.flat()) })],
   [2, fc.record({ realm, turns: turns(true).map((rest) => [...pair, ...rest]), own: fc.constant(true) })],
   [1, fc.record({ realm, turns: turns(true), own: fc.constant(true), early: fc.constant(true) })],
 ]);
