@@ -591,6 +591,7 @@ export function createConnections(module, settings) {
       // No WebSocket will report the close.
       if (this.isBetween()) {
         this.letGo();
+        presence.forget(this.redial);
         this.startTimer(() => this.receive(CLOSE, lostClose(), CODE_LOST), 0);
       }
     }

@@ -203,6 +203,32 @@ func TestClosedWhileAway(t *testing.T) {
 	)
 }
 
+// A page may close a task because it is back: that is no end of the pause.
+func TestClosedOnComingBack(t *testing.T) {
+	for _, c := range []struct{ leave, event string }{
+		{`away(navigator, 'onLine', false)`, "online"},
+		{`away(document, 'visibilityState', 'hidden')`, "visibilitychange"},
+	} {
+		t.Run(c.event, func(t *testing.T) {
+			expect(t, newPage(t, ""), reconnecting+`
+				const task = connect('code=1011&after=1', {});
+				await opened(task);
+				const back = `+c.leave+`;
+				task.send({ data: 'x' });
+				await new Promise((resolve) => task.onError(resolve));
+				await sleep(50);
+				const end = closed(task);
+				task.close();
+				back('`+c.event+`');
+				await end;
+				return log;`,
+				"open undefined 1", `message "x"`, "error connectSocket:fail WebSocket connection to was closed with 1011 0",
+				`close 1006 "" unclean 3`,
+			)
+		})
+	}
+}
+
 func TestReconnectThroughTheRelay(t *testing.T) {
 	expect(t, newPage(t, relayed), fakeRelay+`
 		const promise = call({ reconnect: { minDelay: 1, retries: 1 } });
