@@ -50,6 +50,11 @@ addEventListener('unhandledrejection', (event) => {
   else stray(`unhandledrejection of ${show(event.reason)} between programs`);
 });
 
+/** Whether the page is online, and whether somebody sees it. */
+const presence = { online: true, visible: true };
+Object.defineProperty(navigator, 'onLine', { get: () => presence.online });
+Object.defineProperty(document, 'visibilityState', { get: () => (presence.visible ? 'visible' : 'hidden') });
+
 const { port1, port2 } = new MessageChannel();
 /** @type {Array<() => void>} */
 const turns = [];
@@ -100,6 +105,7 @@ class Run {
   /** Ends every task, and listens to all that is still held. */
   async finish() {
     await this.happen({ net: 'start' }, 0);
+    await this.happen({ net: 'presence', online: true, visible: true }, 0);
     await this.rest();
     await this.closeAll();
     // All slots are back: so many may connect, and no more.
@@ -166,6 +172,7 @@ class Run {
       if (timer.deadline === undefined) this.model.catchUp();
       else this.model.fire(timer.deadline, /** @type {number} */ (timer.ms));
       timer.f();
+      this.model.beginBeats();
       await turn();
       this.adopt();
     }
@@ -201,6 +208,14 @@ class Run {
       this.model.observe();
       return;
     }
+    if (step.net === 'presence') {
+      Object.assign(presence, { online: step.online, visible: step.visible });
+      this.model.presence(step.online, step.visible);
+      dispatchEvent(new Event(step.online ? 'online' : 'offline'));
+      document.dispatchEvent(new Event('visibilitychange'));
+      await turn();
+      return this.adopt();
+    }
     const mine = sockets.slice(this.first).filter(({ readyState }) => readyState < 3);
     if (mine.length === 0) return;
     const text = `${i}:`.padEnd(step.size, 'x').slice(0, step.size);
@@ -215,6 +230,7 @@ class Run {
     for (const event of network[String(step.net)](socket, step)) {
       this.model.event(socket, event);
       socket.dispatchEvent(event);
+      this.model.beginBeats();
       await turn();
     }
   }

@@ -252,6 +252,13 @@ export class Model {
   running = false;
   /** How many timers were set. */
   timers = 0;
+  /** Whether the page is online, and whether somebody sees it. */
+  online = true;
+  visible = true;
+  /** @type {Task[]} those whose pause ends when it is, in their order */
+  awaitOnline = [];
+  /** @type {Task[]} */
+  awaitVisible = [];
   /** @type {Set<ScriptedSocket>} of attempts that are over */
   past = new Set();
   /** @type {unknown[]} errors of callbacks that are to be reported */
@@ -503,6 +510,7 @@ export class Model {
     // No WebSocket will report the close.
     task.ticket = undefined;
     task.deaf = true;
+    this.forget(task);
     this.setTimer(task, 'timer', 0, () => this.take(task, { type: 'close', res: lostClose, code: 1006 }));
   }
 
@@ -557,9 +565,10 @@ export class Model {
    */
   retry(task, { code, reason, wasClean }) {
     const { maxDelay, factor, jitter } = /** @type {Plan} */ (task.plan);
-    const delay = Math.trunc(task.pause * (1 - jitter * chance));
+    const delay = this.online ? Math.trunc(task.pause * (1 - jitter * chance)) : maxDelay;
     task.pause = Math.min(maxDelay, task.pause * factor);
-    this.setTimer(task, 'timer', delay, () => this.dial(task));
+    this.setTimer(task, 'timer', delay, () => this.endPause(task));
+    this.awaitOnline.push(task);
     const how = `was closed with ${code} ${reason}`.trim();
     if (wasClean) task.raw.push({ type: 'error', res: this.lossError(task, how) });
   }
@@ -570,7 +579,36 @@ export class Model {
    */
   lossError = ({ url }, how) => ({ errMsg: `connectSocket:fail WebSocket connection to "${url}" ${how}` });
 
-  /** The pause is over. @param {Task} task */
+  /**
+   * The page is online or offline, visible or hidden.
+   *
+   * @param {boolean} online
+   * @param {boolean} visible
+   */
+  presence(online, visible) {
+    Object.assign(this, { online, visible });
+    if (online) for (const task of this.awaitOnline.splice(0)) this.endPause(task);
+    if (visible) for (const task of this.awaitVisible.splice(0)) this.endPause(task);
+  }
+
+  /** The pause is over, if somebody sees the page. @param {Task} task */
+  endPause(task) {
+    if (!this.visible && !task.plan?.whileHidden) {
+      if (!this.awaitVisible.includes(task)) this.awaitVisible.push(task);
+      return;
+    }
+    task.timer = undefined;
+    this.forget(task);
+    this.dial(task);
+  }
+
+  /** A task does not wait for the page any more. @param {Task} task */
+  forget(task) {
+    this.awaitOnline = this.awaitOnline.filter((each) => each !== task);
+    this.awaitVisible = this.awaitVisible.filter((each) => each !== task);
+  }
+
+  /** @param {Task} task */
   dial(task) {
     const { renew, late } = /** @type {Plan} */ (task.plan);
     Object.assign(task, { down: false, failed: false, began: this.now(), order: ++this.timers });
@@ -840,7 +878,7 @@ export class Model {
   beating() {
     return this.tasks.flatMap((task) => {
       const { beat, left, over } = task;
-      if (!beat || left || over) return [];
+      if (!beat?.pause || left || over) return [];
       const { began, pause: ms, order } = beat;
       return [{ deadline: began + ms, ms, order, fires: () => this.tick(task, beat) }];
     });
@@ -859,7 +897,11 @@ export class Model {
       ...{ interval, timeout, heard: false, quiet: 0, asked: false, waited: 0, doubted: false },
       ...{ began: 0, pause: 0, order: 0 },
     };
-    this.setTick(task.beat, interval);
+  }
+
+  /** Handlers have returned: the first ticks of the heartbeats of those that have opened are set. */
+  beginBeats() {
+    for (const { beat } of this.tasks) if (beat?.pause === 0) this.setTick(beat, beat.interval);
   }
 
   /**

@@ -14,12 +14,22 @@ const listeners = {};
 /** @type {NodeJS.UnhandledRejectionListener} */
 const unhandled = (reason, promise) => listeners.unhandledrejection({ reason, promise, preventDefault() {} });
 
+/** @param {string} type @param {() => void} f */
+function addEventListener(type, f) {
+  listeners[type] = f;
+}
+
+/** @param {Event} event */
+function dispatchEvent(event) {
+  listeners[event.type]?.(event);
+}
+
 // What a page has and Node lacks.
+Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
 Object.assign(globalThis, {
-  document: { baseURI: 'http://page.example/frame', addEventListener() {} },
-  addEventListener: (/** @type {string} */ type, /** @type {() => void} */ f) => {
-    listeners[type] = f;
-  },
+  document: { baseURI: 'http://page.example/frame', addEventListener, dispatchEvent },
+  addEventListener,
+  dispatchEvent,
   reportError: (/** @type {unknown} */ error) => listeners.error({ error, preventDefault() {} }),
   /** Node waits for what is posted on a channel of its own. */
   MessageChannel: class {

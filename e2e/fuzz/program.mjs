@@ -113,7 +113,7 @@ const heartbeat = weighted([
   [1, fc.record({ v: nameOf(heartbeats) })],
 ]);
 const reconnecting = fc
-  .constantFrom('true', 'twice', 'at once', 'ticket', 'late ticket', 'failing tickets')
+  .constantFrom('true', 'twice', 'at once', 'while hidden', 'ticket', 'late ticket', 'failing tickets')
   .map((v) => ({ v }));
 const reconnect = weighted([
   [3, reconnecting],
@@ -306,6 +306,7 @@ function op(depth, global) {
 }
 
 const flag = fc.boolean();
+const presence = fc.record({ net: fc.constant('presence'), online: flag, visible: flag });
 /** @type {Arbitrary<Turn>} */
 const happening = weighted(
   /** @type {Array<[number, Arbitrary<Turn>]>} */ ([
@@ -332,6 +333,7 @@ const happening = weighted(
         ms: fc.constantFrom(20, 200, 1000, 2000, 6000, 70_000, 2 ** 32),
       }),
     ],
+    [1, presence],
     [2, fc.record({ net: fc.constant('start') })],
   ]),
 );
@@ -381,6 +383,7 @@ const losses = fc
         [1, drop],
         [1, close],
         [3, wait],
+        [2, presence],
       ]),
       { minLength: 3, maxLength: 12, size: 'max' },
     ),

@@ -165,6 +165,7 @@ export const protocols = {
  * @property {(attempt: number) => { url?: string, protocols?: string[], fault?: string } | undefined} [renew] what
  *   reconnect.option gives, or what is wrong with that; undefined where it never settles
  * @property {number} [late] milliseconds until it settles
+ * @property {boolean} [whileHidden]
  */
 
 /** @type {Plan} */
@@ -202,6 +203,11 @@ export const reconnects = {
     () => ({ retries: 1, minDelay: 0, factor: 1 }),
     '',
     { ...planned, retries: 1, minDelay: 0, factor: 1 },
+  ],
+  'while hidden': [
+    () => ({ minDelay: 30, whileHidden: true }),
+    '',
+    { ...planned, minDelay: 30, whileHidden: true },
   ],
   ticket: [() => ({ option: ticket }), '', { ...planned, renew: ticket }],
   'late ticket': [
