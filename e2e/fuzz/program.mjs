@@ -306,33 +306,30 @@ function op(depth, global) {
 }
 
 const flag = fc.boolean();
+const accept = fc.record({ net: fc.constant('accept'), socket: number, negotiates: flag });
+const drop = fc.record({ net: fc.constant('drop'), socket: number, tells: flag });
+const closeWith = (/** @type {number[]} */ ...codes) =>
+  fc.record({
+    net: fc.constant('close'),
+    socket: number,
+    code: fc.constantFrom(...codes),
+    reason: fc.constantFrom('', 'away'),
+  });
+const waitFor = (/** @type {number[]} */ ...ms) =>
+  fc.record({ net: fc.constant('wait'), ms: fc.constantFrom(...ms) });
 const presence = fc.record({ net: fc.constant('presence'), online: flag, visible: flag });
 /** @type {Arbitrary<Turn>} */
 const happening = weighted(
   /** @type {Array<[number, Arbitrary<Turn>]>} */ ([
-    [8, fc.record({ net: fc.constant('accept'), socket: number, negotiates: flag })],
+    [8, accept],
     [6, fc.record({ net: fc.constant('text'), socket: number, size: fc.constantFrom(0, 1, 20, 65) })],
     [3, fc.record({ net: fc.constant('binary'), socket: number, size: fc.constantFrom(0, 1, 20, 65) })],
     [1, fc.record({ net: fc.constant('refuse'), socket: number, tells: flag })],
-    [2, fc.record({ net: fc.constant('drop'), socket: number, tells: flag })],
+    [2, drop],
     [1, fc.record({ net: fc.constant('leave'), socket: number })],
-    [
-      3,
-      fc.record({
-        net: fc.constant('close'),
-        socket: number,
-        code: fc.constantFrom(1000, 1001, 1005, 3000, 4999),
-        reason: fc.constantFrom('', 'away'),
-      }),
-    ],
+    [3, closeWith(1000, 1001, 1005, 3000, 4999)],
     [1, fc.record({ net: fc.constant('block'), socket: number })],
-    [
-      2,
-      fc.record({
-        net: fc.constant('wait'),
-        ms: fc.constantFrom(20, 200, 1000, 2000, 6000, 70_000, 2 ** 32),
-      }),
-    ],
+    [2, waitFor(20, 200, 1000, 2000, 6000, 70_000, 2 ** 32)],
     [1, presence],
     [2, fc.record({ net: fc.constant('start') })],
   ]),
@@ -359,18 +356,6 @@ const connect = {
   ...{ do: 'connect', via: 'connectSocket', watched: true },
   option: { shape: 'plain', fields: { url: { is: 'ws://fuzz.example/' } } },
 };
-/** @type {Array<Arbitrary<Turn>>} */
-const [accept, drop, close, wait] = [
-  fc.record({ net: fc.constant('accept'), socket: number, negotiates: flag }),
-  fc.record({ net: fc.constant('drop'), socket: number, tells: flag }),
-  fc.record({
-    net: fc.constant('close'),
-    socket: number,
-    code: fc.constantFrom(1001, 1005, 3000),
-    reason: fc.constantFrom('', 'away'),
-  }),
-  fc.record({ net: fc.constant('wait'), ms: fc.constantFrom(20, 160, 760, 1520, 6000, 70_000) }),
-];
 /** A task that is open, and loses its connection again and again, with handlers or without. @type {Arbitrary<Turn[]>} */
 const losses = fc
   .record({
@@ -381,8 +366,8 @@ const losses = fc
       weighted([
         [3, accept],
         [1, drop],
-        [1, close],
-        [3, wait],
+        [1, closeWith(1001, 1005, 3000)],
+        [3, waitFor(20, 160, 760, 1520, 6000, 70_000)],
         [2, presence],
       ]),
       { minLength: 3, maxLength: 12, size: 'max' },

@@ -170,6 +170,8 @@ export const protocols = {
 
 /** @type {Plan} */
 const planned = { retries: Infinity, minDelay: 1000, maxDelay: 30_000, factor: 2, jitter: 1 };
+/** One that does as it says. @type {(given: Partial<Plan>) => [() => any, string, Plan]} */
+const asGiven = (given) => [() => ({ ...given }), '', { ...planned, ...given }];
 const ticket = (/** @type {number} */ attempt) => ({ url: `ws://fuzz.example/?ticket=${attempt}` });
 
 /** What goes wrong with attempts that ask for an option, in turn. @type {Array<[() => any, NonNullable<Plan['renew']>]>} */
@@ -194,21 +196,9 @@ export const reconnects = {
   null: [() => null, ''],
   false: [() => false, ''],
   true: [() => true, '', planned],
-  twice: [
-    () => ({ retries: 2, minDelay: 151, maxDelay: 401, jitter: 0 }),
-    '',
-    { ...planned, retries: 2, minDelay: 151, maxDelay: 401, jitter: 0 },
-  ],
-  'at once': [
-    () => ({ retries: 1, minDelay: 0, factor: 1 }),
-    '',
-    { ...planned, retries: 1, minDelay: 0, factor: 1 },
-  ],
-  'while hidden': [
-    () => ({ minDelay: 30, whileHidden: true }),
-    '',
-    { ...planned, minDelay: 30, whileHidden: true },
-  ],
+  twice: asGiven({ retries: 2, minDelay: 151, maxDelay: 401, jitter: 0 }),
+  'at once': asGiven({ retries: 1, minDelay: 0, factor: 1 }),
+  'while hidden': asGiven({ minDelay: 30, whileHidden: true }),
   ticket: [() => ({ option: ticket }), '', { ...planned, renew: ticket }],
   'late ticket': [
     () => ({
@@ -231,11 +221,7 @@ export const reconnects = {
       renew: (attempt) => failing[(attempt - 1) % failing.length][1](attempt),
     },
   ],
-  'no retries': [
-    () => ({ retries: 0, minDelay: 0, maxDelay: Infinity, factor: 1, jitter: 0 }),
-    '',
-    { ...planned, retries: 0 },
-  ],
+  'no retries': asGiven({ retries: 0, minDelay: 0, maxDelay: Infinity, factor: 1, jitter: 0 }),
   'no retries, the rest by default': [
     () => ({ retries: 0, minDelay: Number.NaN, factor: undefined }),
     '',

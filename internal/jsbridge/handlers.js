@@ -66,8 +66,10 @@ export function createHandlers() {
 
     /** Delivers what is kept and has a handler now, in the order in which it came. */
     replay() {
-      const next = () => kept.findIndex(([kind]) => lists[kind].length > 0);
-      for (let i = next(); i >= 0; i = next()) deliver(...kept.splice(i, 1)[0]);
+      for (const event of kept.splice(0)) {
+        if (lists[event[0]].length > 0) deliver(...event);
+        else kept.push(event);
+      }
     },
   };
 }
