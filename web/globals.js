@@ -18,5 +18,5 @@ export const queueMicrotask = (f) => void settled.then(f);
  * @returns {any}
  */
 export function builtin(name) {
-  return scope.process?.getBuiltinModule?.(`node:${name}`);
+  return IN_PAGE ? undefined : scope.process?.getBuiltinModule?.(`node:${name}`);
 }

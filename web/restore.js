@@ -15,21 +15,11 @@ import { bare } from '../internal/jsbridge/outcome.js';
 export const SECTION = 'connectsocket';
 
 /**
- * The global object as Go and wasm_exec.js are to see it: what they need of the page's, and a place for the
- * rest, so that nothing is left on the page's own.
+ * The global object as Go is to see it: what it needs of the page's, so that nothing is left on the page's own.
  * @param {object} bridge
  */
 export function goGlobal(bridge) {
-  return bare({
-    Object,
-    Array,
-    Uint8Array,
-    crypto,
-    performance,
-    TextEncoder,
-    TextDecoder,
-    connectsocketBridge: bridge,
-  });
+  return bare({ Object, Array, connectsocketBridge: bridge });
 }
 
 /**
@@ -52,9 +42,7 @@ export function stateOf(module) {
  */
 export function resume(program, instance, global, { held, counts, free, told }) {
   // The start is over: wasm_exec.js sets itself up, and what it then calls does nothing.
-  const exports = { ...instance.exports, run() {} };
-  const started = Object.create(WebAssembly.Instance.prototype, { exports: bare({ value: exports }) });
-  const ended = program.run(started);
+  const ended = program.run({ exports: { ...instance.exports, run() {} } });
   for (const [i, name] of held.entries()) {
     const id = program._values.length;
     const value = name === null ? null : global[name];

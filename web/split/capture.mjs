@@ -62,7 +62,8 @@ export async function capture(module, goroot) {
       told = args;
     },
   };
-  const global = goGlobal(bridge);
+  // wasm_exec.js looks for the others.
+  const global = Object.assign(goGlobal(bridge), { crypto, performance, TextEncoder, TextDecoder });
   const program = newProgram(goroot, global);
   const functions = numberFunctions(program);
   fixWorld(program);
