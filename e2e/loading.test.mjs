@@ -421,7 +421,7 @@ for (const name of engineNames) {
       [
         'a limit that is no number',
         'limits.html',
-        /^connectSocket:fail maxSockets should be a whole number above 0 instead of NaN$/,
+        /^connectSocket:fail maxSockets should be a whole number from 1 to 2147483647 instead of NaN$/,
       ],
       [
         'a module that is not what its integrity says',

@@ -8,6 +8,7 @@ import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { brotliCompressSync } from 'node:zlib';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import * as vite from 'vite';
@@ -114,6 +115,13 @@ describe('the tarball', () => {
       const { sources, sourcesContent } = json(`dist/${map}`);
       assert.ok(sources.length > 0, script);
       assert.equal(sourcesContent.filter(Boolean).length, sources.length, script);
+    }
+  });
+
+  test('has scripts of 12 KB at most, compressed: a page waits for them', () => {
+    for (const script of ['connectsocket.js', 'connectsocket.mjs']) {
+      const { length } = brotliCompressSync(read(`dist/${script}`));
+      assert.ok(length <= 12 * 1024, `${script} has ${length} bytes`);
     }
   });
 

@@ -11,7 +11,8 @@ const patience = { timeout: 120_000 }; // what has not come by then never will
 /** What the fixture sends, and what comes back. */
 const ECHOED = '^1,2,3$';
 /** What a call says in Node before 22, unless the test's page has a WebSocket. */
-const NO_WEBSOCKET = '^connectSocket:fail there is no WebSocket here; Node.js has one from version 22 on';
+const NO_WEBSOCKET =
+  '^connectSocket:fail there is no WebSocket here; Node.js before 22 needs globalThis.WebSocket';
 const inNode = 'WebSocket' in globalThis ? ECHOED : NO_WEBSOCKET;
 
 const use = closeAfterTests();

@@ -1,15 +1,15 @@
+import { bare } from '../internal/jsbridge/outcome.js';
 import { connectsocket } from './loader.js';
 
 // In a worker there is no script element: the module is then beside the worker's own script.
 const script = /** @type {HTMLScriptElement | null} */ (globalThis.document?.currentScript ?? null);
-const { wasm, rest, relay, maxSockets, onLimit, domains } = /** @type {DOMStringMap} */ (
-  Object.assign(Object.create(null), script?.dataset)
-);
-
-// What a page has begun to fetch before this script was there, by a script of its own.
-const early = /** @type {Promise<Response> | undefined} */ (
-  /** @type {any} */ (globalThis).connectsocketModule
-);
+const data = bare(script?.dataset);
+const { connectsocketOptions, connectsocketModule } = /** @type {any} */ (globalThis);
+const option = bare(connectsocketOptions);
+if (connectsocketModule) option.wasm = connectsocketModule; // the page has begun to fetch it before this script was there
+for (const name of ['wasm', 'rest', 'relay', 'onLimit']) if (data[name]) option[name] = data[name];
+if (data.maxSockets) option.maxSockets = Number(data.maxSockets);
+if (data.domains) option.domains = data.domains.split(/[\s,]+/).filter(Boolean);
 
 const beside = (/** @type {string} */ name) => new URL(name, script?.src || globalThis.location.href);
 
@@ -17,12 +17,4 @@ connectsocket({
   wasm: () => beside('connectsocket.wasm'),
   rest: () => beside('connectsocket.rest.wasm'),
   full: () => beside('connectsocket.full.wasm'),
-}).load({
-  .../** @type {any} */ (globalThis).connectsocketOptions,
-  ...((wasm || early) && { wasm: wasm || early }),
-  ...(rest && { rest }),
-  ...(relay && { relay }),
-  ...(maxSockets && { maxSockets: Number(maxSockets) }),
-  ...(onLimit && { onLimit: /** @type {'fail' | 'replace'} */ (onLimit) }),
-  ...(domains && { domains: domains.split(/[\s,]+/).filter(Boolean) }),
-});
+}).load(option);

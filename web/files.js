@@ -1,3 +1,4 @@
+import { bare } from '../internal/jsbridge/outcome.js';
 import { builtin } from './globals.js';
 
 /**
@@ -29,9 +30,12 @@ const VITE_DEPS = /\/node_modules\/\.[^/]+\/(?:[^/]+\/)*deps\/(?=[^/]+$)/;
 export async function openFile(files, name, given, base) {
   const place = locate(files, name, given, base);
   const hint = typeof place === 'string' && given === undefined ? `; ${cure(name, place)}` : '';
-  const response = await (typeof place === 'string' ? get(place) : Promise.resolve(place)).catch((error) => {
+  let response;
+  try {
+    response = await (typeof place === 'string' ? get(place) : place);
+  } catch (/** @type {any} */ error) {
     throw new Error(`the module could not be fetched: ${error?.message ?? error}${hint}`);
-  });
+  }
   const { ok, status, statusText, url } = response;
   if (!ok) throw new Error(`${url} answered ${status} ${statusText}`.trim() + hint);
   return { url, response, hint, open: () => get(url, { cache: 'force-cache' }) };
@@ -45,7 +49,7 @@ export async function openFile(files, name, given, base) {
  * @returns {string | Response | Promise<Response>} a URL, or the response that load was given
  */
 export function locate(files, name, given, base) {
-  if (typeof given === 'object' && !('href' in given)) return given;
+  if (isResponse(given)) return given;
   const own = ownURL(files[name]);
   // A unit test in Node runs the app's load({ wasm }) too, but without the server that has this URL.
   const disk = /^file:/.test(String(given)) ? undefined : onDisk(name, own);
@@ -54,6 +58,12 @@ export function locate(files, name, given, base) {
   if (own) return own.replace(VITE_DEPS, '/node_modules/connectsocket/dist/');
   throw new Error(`this script does not know its own URL; ${cure(name, '')}`);
 }
+
+/**
+ * @param {string | URL | Response | Promise<Response> | undefined} given to load
+ * @returns {given is Response | Promise<Response>}
+ */
+export const isResponse = (given) => typeof given === 'object' && !('href' in given);
 
 /**
  * The file: URL of a file where this is Node: beside the script, or, if that is in a bundle, in the package as the program
@@ -110,11 +120,19 @@ function cure(name, url) {
  */
 export async function get(url, init) {
   const fs = builtin('fs');
-  if (!fs || !url.startsWith('file:')) return fetch(url, init && Object.assign(Object.create(null), init));
+  if (!fs || !url.startsWith('file:')) return fetch(url, init && bare(init));
   const bytes = await fs.promises.readFile(builtin('url').fileURLToPath(url));
   const headers = new Map([['content-type', 'another file']]);
   return /** @type {any} */ ({ ok: true, url, headers, arrayBuffer: async () => bytes });
 }
+
+/**
+ * Whether a response can be compiled while it arrives: that insists on the MIME type, but a server that gives another must
+ * still do.
+ * @param {Response} response
+ */
+export const streams = ({ headers }) =>
+  'compileStreaming' in WebAssembly && /^application\/wasm\b/i.test(headers.get('content-type') ?? '');
 
 /**
  * The bytes of a URL, at once. A page may not ask for bytes then, only for text.

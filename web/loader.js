@@ -4,7 +4,7 @@ import { createBridge } from '../internal/jsbridge/bridge.js';
 import { baseURL, parseURL } from '../internal/jsbridge/option.js';
 import { bare, run as runCallback } from '../internal/jsbridge/outcome.js';
 import { HELD_SLOTS } from '../internal/jsbridge/wire.js';
-import { locate, openFile } from './files.js';
+import { isResponse, locate, openFile, streams } from './files.js';
 import { createRest } from './rest.js';
 import { goGlobal, resume, stateOf } from './restore.js';
 
@@ -23,7 +23,7 @@ const BACKOFF = 100;
 const STABLE = 60_000;
 
 const NO_WEBSOCKET =
-  'there is no WebSocket here; Node.js has one from version 22 on, before set globalThis.WebSocket to that of the package ws';
+  'there is no WebSocket here; Node.js before 22 needs globalThis.WebSocket, as the package ws has it';
 
 /**
  * Returns the page's connectSocket and all that goes with it; the first copy of the script makes it.
@@ -34,12 +34,9 @@ export function connectsocket(files) {
   const page = /** @type {any} */ (globalThis);
   if (page[MARK]) return page[MARK];
 
-  /** @type {import('./connectsocket.js').Settings} */
-  const settings = bare();
-  const bridge = createBridge(settings, VERSION, { begin, restarts });
+  const bridge = createBridge(undefined, VERSION, { begin, restarts, onOpen: () => rest.fetchWhenIdle() });
   const { module } = bridge;
   const rest = createRest(REST_SHA256, { onLoss, pause: module.pause });
-  module.onFirstOpen(rest.fetchWhenIdle);
   /** @type {Promise<void> | undefined} what load returned, unless that has failed */
   let loading;
   /** @type {LoadOption['wasm']} of the next try */
@@ -71,7 +68,7 @@ export function connectsocket(files) {
     if (loading) return loading;
     if (!begun) {
       try {
-        Object.assign(settings, checked(limits));
+        bridge.set(checked(limits));
         source = wasm ?? source;
         restSource = late ?? restSource;
         progress = onProgress;
@@ -97,7 +94,7 @@ export function connectsocket(files) {
       setTimeout(() => startAgain().catch(giveUp), BACKOFF * 2 ** (deaths - 1));
     } else {
       // A response can be used once. Fetching the file in its place is not for us: the page may have asked for its integrity.
-      start().catch((error) => giveUp(error, source !== undefined && !isURL(source)));
+      start().catch((error) => giveUp(error, isResponse(source)));
     }
   }
 
@@ -136,7 +133,6 @@ export function connectsocket(files) {
       throw new Error(`${file.url} is of another build than this script: serve the files of one build`);
     }
     rest.setSources(restSources(file.url));
-    await nextTask(); // compiling has ended in this one, and starting Go takes long enough alone
     run(instance);
   }
 
@@ -149,16 +145,11 @@ export function connectsocket(files) {
   function restSources(url) {
     /** @type {Array<string | Response | Promise<Response>>} */
     const sources = [];
-    const places = [
-      () => locate(files, 'rest', restSource, baseURL()),
-      () => new URL('connectsocket.rest.wasm', url).href,
-    ];
-    if (restSource === undefined && /\/connectsocket\.wasm(?:$|\?)/.test(url)) places.reverse();
-    for (const find of places) {
-      try {
-        sources.push(find());
-      } catch {} // there is no such place
-    }
+    try {
+      sources.push(locate(files, 'rest', restSource, baseURL()));
+    } catch {} // this script does not know its own URL
+    const firstOfAll = restSource === undefined && /\/connectsocket\.wasm(?:$|\?)/.test(url);
+    if (url) sources.splice(firstOfAll ? 0 : 1, 0, new URL('connectsocket.rest.wasm', url).href);
     return sources;
   }
 
@@ -232,12 +223,6 @@ export function connectsocket(files) {
 }
 
 /**
- * @param {NonNullable<LoadOption['wasm']>} wasm
- * @returns {wasm is string | URL}
- */
-const isURL = (wasm) => typeof wasm === 'string' || wasm instanceof URL;
-
-/**
  * Makes URLs of settings absolute and throws on what they cannot be.
  * @param {import('./connectsocket.js').Settings} limits
  */
@@ -246,12 +231,10 @@ function checked(limits) {
   const { relay, domains, onLimit, fallback } = settings;
   for (const name of /** @type {const} */ (['maxSockets', 'maxHeldBytes', 'maxHeldMessages'])) {
     const limit = settings[name];
-    if (limit !== undefined && !(Number.isInteger(limit) && limit > 0 && limit < 2 ** 31)) {
-      throw new Error(`${name} should be a whole number above 0 instead of ${String(limit)}`);
+    const most = name === 'maxHeldMessages' ? HELD_SLOTS : 2 ** 31 - 1;
+    if (limit !== undefined && !(Number.isInteger(limit) && limit > 0 && limit <= most)) {
+      throw new Error(`${name} should be a whole number from 1 to ${most} instead of ${String(limit)}`);
     }
-  }
-  if (Number(settings.maxHeldMessages) > HELD_SLOTS) {
-    throw new Error(`maxHeldMessages should be at most ${HELD_SLOTS} instead of ${settings.maxHeldMessages}`);
   }
   if (onLimit !== undefined && onLimit !== 'fail' && onLimit !== 'replace') {
     throw new Error(`onLimit should be fail or replace instead of ${String(onLimit)}`);
@@ -282,33 +265,14 @@ function checked(limits) {
 async function instantiate(response, imports, onProgress) {
   // A clone is read beside, not a wrapped body: only the fetched response itself finds its compiled code cached.
   const watched = onProgress && response.body ? watch(response.clone(), onProgress) : undefined;
-  // Streaming compilation insists on the MIME type; a server that gives another must still do.
-  const streams =
-    'instantiateStreaming' in WebAssembly &&
-    /^application\/wasm\b/i.test(response.headers.get('content-type') ?? '');
   const [source] = await Promise.all([
-    streams
+    streams(response)
       ? WebAssembly.instantiateStreaming(response, imports)
       : response.arrayBuffer().then((bytes) => WebAssembly.instantiate(bytes, imports)),
     watched,
   ]);
   return source;
 }
-
-/** Resolves in a task of its own, which no throttled timer delays. */
-const nextTask = () =>
-  new Promise((resolve) => {
-    if (typeof MessageChannel !== 'function') {
-      setTimeout(resolve);
-      return;
-    }
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close(); // Node would wait for more
-      resolve(undefined);
-    };
-    port2.postMessage(undefined);
-  });
 
 /**
  * Says in words of use to a person why a module that has arrived could not be instantiated: engines tell a policy,
@@ -328,7 +292,7 @@ async function diagnose({ url, open, hint }, error) {
   }
   const response = await open();
   const bytes = new Uint8Array(await response.arrayBuffer());
-  if (smallest.some((byte, i) => i < bytes.length && bytes[i] !== byte)) {
+  if (bytes.some((byte, i) => byte !== smallest[i] && i < 8)) {
     throw new Error(`${url} is not WebAssembly but ${response.headers.get('content-type')}${hint}`);
   }
   if (bytes.length < WASM_BYTES)

@@ -2,7 +2,7 @@
  * The rest of a module that is delivered in two parts: fetched when the page is idle, or at once when a function in it is
  * called before that. It joins the first part's table and memory; see split/README.md.
  */
-import { get, getNow } from './files.js';
+import { get, getNow, streams } from './files.js';
 import { sha256 } from './sha256.js';
 
 // Milliseconds: from the start of the module to the fetch, where there is no first onOpen before; between attempts.
@@ -77,16 +77,10 @@ export function createRest(hash, { onLoss, pause }) {
 
   /** @param {Sources[number]} source */
   async function compile(source) {
-    const fetched = typeof source === 'string' && !source.startsWith('file:');
-    const response = await (typeof source === 'string'
-      ? get(source, fetched ? { integrity: `sha256-${hash}` } : undefined)
-      : source);
+    const isURL = typeof source === 'string';
+    const response = await (isURL ? get(source, { integrity: `sha256-${hash}` }) : source);
     if (!response.ok) throw new Error(`${response.url} answered ${response.status}`);
-    const type = response.headers.get('content-type') ?? '';
-    // The browser has checked what was fetched here.
-    if (fetched && 'compileStreaming' in WebAssembly && /^application\/wasm\b/i.test(type)) {
-      return WebAssembly.compileStreaming(response);
-    }
+    if (isURL && streams(response)) return WebAssembly.compileStreaming(response); // the browser has checked it
     const bytes = new Uint8Array(await response.arrayBuffer());
     check(bytes, response.url);
     return WebAssembly.compile(bytes);

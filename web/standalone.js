@@ -1,4 +1,4 @@
 // The JavaScript half alone, for a page that starts the module itself, as any Go program.
-import { createBridge } from '../internal/jsbridge/bridge.js';
+import { putOnPage } from '../internal/jsbridge/stock.js';
 
-Object.assign(globalThis, { connectsocketBridge: createBridge(undefined, VERSION) });
+putOnPage(VERSION);

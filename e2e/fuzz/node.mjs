@@ -55,8 +55,7 @@ await import('./frame.mjs');
  * @returns {Promise<string[]>} what was wrong
  */
 export async function replay(program) {
-  const settings = {};
-  const bridge = createBridge(settings);
+  const bridge = createBridge();
   const { connectSocket } = bridge.family;
   Object.assign(globalThis, {
     connectSocket: Object.assign(connectSocket, bridge.family, bridge.off, {
@@ -64,7 +63,7 @@ export async function replay(program) {
       ready: bridge.module.ready,
       /** @param {import('../../web/connectsocket.js').LoadOption} option */
       load({ wasm, ...limits }) {
-        Object.assign(settings, limits);
+        bridge.set(limits);
         Promise.resolve(wasm).then(() => {
           bridge.module.exports = exports;
           bridge.start(.../** @type {[any, any, any, any, any, any]} */ (told));

@@ -9,21 +9,34 @@ import { DEFAULT_MAX_HELD_BYTES, DEFAULT_MAX_HELD_MESSAGES, DEFAULT_MAX_SOCKETS 
 
 /**
  * Creates the bridge of one module.
- * @param {import('../../web/connectsocket.js').Settings} [settings] limits and relay, read when the Go half starts
+ * @param {import('../../web/connectsocket.js').Settings} [given] limits and relay, read when the Go half starts
  * @param {string} [version] of the script; a module of another version is refused
  * @param {import('./module.js').Host} [host] without one a page starts the module itself, once
  */
-export function createBridge(settings = bare(), version = '', host = { begin: noop, restarts: () => false }) {
+export function createBridge(
+  given = bare(),
+  version = '',
+  host = { begin: noop, restarts: () => false, onOpen: noop },
+) {
+  /** @type {import('./connection.js').Limits & Record<string, any>} */
+  const settings = bare({
+    maxSockets: DEFAULT_MAX_SOCKETS,
+    maxHeldBytes: DEFAULT_MAX_HELD_BYTES,
+    maxHeldMessages: DEFAULT_MAX_HELD_MESSAGES,
+    domains: [],
+  });
+  /**
+   * Takes settings; one that is undefined stays as it is.
+   * @param {import('../../web/connectsocket.js').Settings} changed
+   */
+  function set(changed) {
+    for (const [name, value] of Object.entries(changed)) if (value !== undefined) settings[name] = value;
+  }
+  set(given);
   const module = createModule({
     version,
     host,
-    configuration: () => ({
-      maxSockets: settings.maxSockets ?? DEFAULT_MAX_SOCKETS,
-      replace: settings.onLimit === 'replace',
-      maxHeldBytes: settings.maxHeldBytes ?? DEFAULT_MAX_HELD_BYTES,
-      maxHeldMessages: settings.maxHeldMessages ?? DEFAULT_MAX_HELD_MESSAGES,
-      domains: settings.domains ?? [],
-    }),
+    configuration: () => ({ ...settings, replace: settings.onLimit === 'replace' }),
     onStart() {
       connections.start();
     },
@@ -36,6 +49,7 @@ export function createBridge(settings = bare(), version = '', host = { begin: no
     connectTask,
     off,
     module,
+    set,
 
     /**
      * Puts connectSocket and the family on an object.
@@ -47,16 +61,6 @@ export function createBridge(settings = bare(), version = '', host = { begin: no
     /** What the bridge holds. */
     stats: connections.stats,
 
-    /**
-     * Called by the Go half once, when it can be entered: the global connectSocket is there from then on.
-     * @param {Parameters<typeof module.start>} told
-     */
-    start(...told) {
-      if (!('connectSocket' in globalThis)) {
-        Object.assign(globalThis, { connectSocket: family.connectSocket });
-      }
-      Reflect.deleteProperty(globalThis, 'connectsocketBridge');
-      module.start(...told);
-    },
+    start: module.start,
   };
 }

@@ -33,7 +33,7 @@ func Start() {
 	if bridge.IsUndefined() {
 		panic("connectsocket: load connectsocket.bridge.js before the module")
 	}
-	bridge.Get("start").Invoke(version, js.FuncOf(dispatch), js.FuncOf(configure), js.FuncOf(connect), js.FuncOf(renew), js.FuncOf(closeTask))
+	bridge.Call("start", version, js.FuncOf(dispatch), js.FuncOf(configure), js.FuncOf(connect), js.FuncOf(renew), js.FuncOf(closeTask))
 }
 
 // dispatch is the door without exports. Its first argument is the number of the

@@ -350,7 +350,7 @@ func TestFailedAttempt(t *testing.T) {
 // and all there is then is the global function.
 func TestStockPage(t *testing.T) {
 	js.Global().Delete("connectSocket")
-	js.Global().Set("connectsocketBridge", evaluate(createBridge()).Invoke())
+	evaluate(bundle("./stock.js", "putOnPage")).Invoke()
 	Start()
 	echoed, err := await(evaluate(`(async () => {
 		const task = await connectSocket({ url: '` + server + `' });

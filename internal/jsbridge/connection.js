@@ -8,21 +8,22 @@
  * @typedef {import('./option.js').Call} Call
  * @typedef {import('./outcome.js').Callback} Callback
  * @typedef {import('../../web/connectsocket.js').Settings} Settings
+ * @typedef {Settings & Required<Pick<Settings, 'maxSockets' | 'maxHeldBytes' | 'maxHeldMessages' | 'domains'>>} Limits
  */
 import { callFallback, callTask, whyFailed } from './fallback.js';
-import { createHandlers } from './handlers.js';
+import { createHandlers, EVENTS } from './handlers.js';
 import {
   checkRelayed,
+  checkSendable,
   describe,
   isPlain,
-  isSendable,
+  mismatch,
   noCallbacks,
   readClose,
   readRenewal,
   readSend,
-  typeName,
 } from './option.js';
-import { bare, noop, outcome, run, sendOutcome, settle } from './outcome.js';
+import { bare, later, noop, outcome, run, sendOutcome, settle } from './outcome.js';
 import { createPresence } from './presence.js';
 import {
   ABORT,
@@ -33,9 +34,6 @@ import {
   CODE_LOST,
   CODE_TOO_MUCH_HELD,
   createSlots,
-  DEFAULT_MAX_HELD_BYTES,
-  DEFAULT_MAX_HELD_MESSAGES,
-  DEFAULT_MAX_SOCKETS,
   DELIVER,
   DIAL,
   DUE,
@@ -56,7 +54,6 @@ import {
   SLOT_SHIFT,
   STABLE,
   TEXT_BAD_ANSWER,
-  TEXT_BAD_DATA,
   TEXT_NOT_OPEN,
   TEXT_SILENT,
   TEXT_TIMEOUT,
@@ -89,7 +86,7 @@ const SERVED = 4;
 
 /**
  * @param {import('./module.js').Module} module
- * @param {Settings} settings
+ * @param {Limits} settings
  */
 export function createConnections(module, settings) {
   const slots = createSlots();
@@ -305,7 +302,7 @@ export function createConnections(module, settings) {
      */
     established(payload) {
       this.opened = true;
-      module.noteOpen();
+      module.onOpen();
       this.redials = 0;
       clearTimeout(this.timer);
       if (this.call.reconnect) this.startTimer(() => this.receive(STABLE), UPTIME);
@@ -338,8 +335,7 @@ export function createConnections(module, settings) {
 
     /** Opens the WebSocket while the module loads, if it is sure that the Go half will accept the call. */
     openEarly() {
-      const { maxSockets = DEFAULT_MAX_SOCKETS } = settings;
-      if (!isPlain(this.call) || early.size >= maxSockets || !this.isInDomains()) return;
+      if (!isPlain(this.call) || early.size >= settings.maxSockets || !this.isInDomains()) return;
       try {
         this.open();
         early.add(this);
@@ -347,7 +343,7 @@ export function createConnections(module, settings) {
     }
 
     isInDomains() {
-      const { domains = [] } = settings;
+      const { domains } = settings;
       const { scheme, host } = this.call;
       return domains.length === 0 || domains.includes(`${scheme}//${host}`);
     }
@@ -360,7 +356,7 @@ export function createConnections(module, settings) {
         else this.finish(`connectSocket:fail ${module.failure()}`);
         return;
       }
-      const id = module.callGo(() => module.calls.connect(this.call, this.relayed));
+      const id = module.enter('connect', this.call, this.relayed);
       if (typeof id === 'string') {
         this.finish(id);
         return;
@@ -373,7 +369,7 @@ export function createConnections(module, settings) {
       try {
         if (!this.ws) this.open();
       } catch (error) {
-        module.callGo(() => module.go.discard(id));
+        module.enter('discard', id);
         this.finish(`connectSocket:fail ${describe(error)}`);
         return;
       }
@@ -387,7 +383,7 @@ export function createConnections(module, settings) {
         this.waitForNext();
         return;
       }
-      module.noteId(id);
+      module.lastId = id;
       this.id = id;
       connections.set(id, this);
       early.delete(this);
@@ -423,7 +419,7 @@ export function createConnections(module, settings) {
       this.pending = [];
       early.delete(this);
       served.add(this);
-      this.id = module.takeId();
+      this.id = ++module.lastId;
       callFallback(fallback, this.call).then(
         (other) => this.follow(other),
         (error) => this.phase === WAITING && this.finish(whyFailed(error, 'connectSocket')),
@@ -443,10 +439,9 @@ export function createConnections(module, settings) {
       this.phase = SERVED;
       this.other = other;
       this.ws = other.ws ?? null;
-      other.onOpen((/** @type {unknown} */ payload) => this.pass(OPEN, payload));
-      other.onMessage((/** @type {unknown} */ payload) => this.pass(MESSAGE, payload));
-      other.onError((/** @type {unknown} */ payload) => this.pass(ERROR, payload));
-      other.onClose((/** @type {unknown} */ payload) => this.pass(CLOSE, payload));
+      for (const [kind, name] of EVENTS.entries()) {
+        other[`on${name}`]((/** @type {unknown} */ payload) => this.pass(kind, payload));
+      }
       settle(this.call.callbacks, true, { errMsg: this.errMsg, socketTaskId: this.id }, () => this.resolve());
       this.judged();
     }
@@ -516,7 +511,7 @@ export function createConnections(module, settings) {
     waitForTick() {
       clearTimeout(this.tick);
       if (!this.call.heartbeat || !this.opened || this.phase !== LIVE) return;
-      const pause = module.callGo(() => module.go.pause(this.id));
+      const pause = module.enter('pause', this.id);
       if (pause === 0) return;
       const began = Date.now();
       this.tick = setTimeout(() => {
@@ -530,11 +525,7 @@ export function createConnections(module, settings) {
     beat() {
       const { message } = /** @type {NonNullable<Call['heartbeat']>} */ (this.call.heartbeat);
       run(() => {
-        const data = typeof message === 'function' ? message() : message;
-        if (!isSendable(data)) {
-          throw new TypeError(`a heartbeat should be String or ArrayBuffer instead of ${typeName(data)}`);
-        }
-        this.ws.send(data);
+        this.ws.send(checkSendable(typeof message === 'function' ? message() : message, 'a heartbeat'));
       }, undefined);
     }
 
@@ -577,7 +568,7 @@ export function createConnections(module, settings) {
 
     /** Whether it is between two attempts: the last WebSocket has ended, the next is not made. */
     isBetween() {
-      return this.renewing || Boolean(module.callGo(() => module.go.down(this.id)));
+      return this.renewing || Boolean(module.enter('down', this.id));
     }
 
     /**
@@ -632,8 +623,11 @@ export function createConnections(module, settings) {
      * @param {number} size in bytes
      */
     mayHold(size) {
-      const { maxHeldMessages = DEFAULT_MAX_HELD_MESSAGES, maxHeldBytes = DEFAULT_MAX_HELD_BYTES } = settings;
-      if (this.pendingMessages >= maxHeldMessages || this.pendingBytes + size > maxHeldBytes) return false;
+      if (
+        this.pendingMessages >= settings.maxHeldMessages ||
+        this.pendingBytes + size > settings.maxHeldBytes
+      )
+        return false;
       this.pendingMessages++;
       this.pendingBytes += size;
       return true;
@@ -682,14 +676,11 @@ export function createConnections(module, settings) {
       const payload = slots.take(decision >>> SLOT_SHIFT);
       switch (verb) {
         case DELIVER:
-          this.deliver(kind, payload, decision);
-          return;
         case KEEP:
-          this.handlers.keep(kind, payload);
-          if (kind === CLOSE) {
-            this.end();
-            replayNewest();
-          }
+          if (kind === CLOSE) this.end();
+          if (verb === KEEP) this.handlers.keep(kind, payload);
+          else this.deliver(kind, payload, decision);
+          if (kind === CLOSE) replayNewest();
           return;
         case ABORT:
           this.letGo();
@@ -726,12 +717,10 @@ export function createConnections(module, settings) {
      * @param {number} decision
      */
     deliver(kind, payload, decision) {
-      if (kind === CLOSE) this.end();
       // A handler of the task's own may register a global one, which gets only what comes after that.
       const others = globals.list(kind);
       if (decision & OWN_BIT) this.handlers.deliver(kind, payload);
       if (decision & GLOBAL_BIT) globals.deliver(kind, payload, others);
-      if (kind === CLOSE) replayNewest();
     }
 
     /**
@@ -804,7 +793,7 @@ export function createConnections(module, settings) {
       if (given.length > 0) {
         const next = readRenewal(this.call, given[0]);
         const relayed = this.isRelayed(next);
-        const refusal = module.callGo(() => module.calls.renew(this.id, next, relayed));
+        const refusal = module.enter('renew', this.id, next, relayed);
         if (this.phase !== LIVE) return; // the module has died
         if (refusal) {
           this.submit(FAILURE, { errMsg: refusal });
@@ -852,7 +841,7 @@ export function createConnections(module, settings) {
      */
     listen(kind, on) {
       module.whenFree(() => {
-        if (connections.has(this.id)) module.callGo(() => module.go.listen(this.id, kind, on));
+        if (connections.has(this.id)) module.enter('listen', this.id, kind, on);
       });
     }
 
@@ -875,9 +864,7 @@ export function createConnections(module, settings) {
      * @returns {Promise<{ errMsg: string }>}
      */
     whenJudged(call) {
-      const promise = new Promise((resolve) => this.afterJudgement.push(() => resolve(call())));
-      promise.catch(noop);
-      return promise;
+      return later((f) => this.afterJudgement.push(f), call);
     }
 
     /**
@@ -894,9 +881,6 @@ export function createConnections(module, settings) {
         data = readSend(option, callbacks);
       } catch (fault) {
         return outcome(callbacks, false, `${api}:fail parameter error: ${describe(fault)}`);
-      }
-      if (!isSendable(data)) {
-        return outcome(callbacks, false, `${api}:fail ${TEXT_BAD_DATA}${typeName(data)}`);
       }
       if (this.phase === SERVED) return this.callOther('send', { data }, callbacks, api);
       if (!this.maySend()) return outcome(callbacks, false, `${api}:fail ${this.whyNotOpen()}`);
@@ -933,7 +917,7 @@ export function createConnections(module, settings) {
       if (this.phase === SERVED) return this.callOther('close', { code, reason }, callbacks, 'closeSocket');
       if (this.phase !== ENDED) {
         const bytes = new TextEncoder().encode(reason).length;
-        const answer = module.callGo(() => module.calls.close(this.id, fault, code, bytes));
+        const answer = module.enter('close', this.id, fault, code, bytes);
         if (typeof answer === 'string') return outcome(callbacks, false, answer);
         if (answer) {
           this.leave(code, reason);
@@ -949,7 +933,7 @@ export function createConnections(module, settings) {
       if (this.phase === SERVED) return this.other.readyState ?? Number(this.opened);
       const { readyState } = this.ws;
       if (module.paused) return readyState;
-      const state = module.callGo(() => module.go.state(this.id));
+      const state = module.enter('state', this.id);
       // The WebSocket learns first that the peer is closing, so its CLOSING wins. Its OPEN may be the relay's only, and its
       // CLOSED that of an attempt which is followed by another: then Go's state counts.
       return readyState > 1 && !this.isBetween() ? Math.max(readyState, state) : state;
@@ -962,26 +946,18 @@ export function createConnections(module, settings) {
   /** @param {unknown} handler */
   function isHandler(handler) {
     if (typeof handler === 'function') return true;
-    console.warn(
-      `connectSocket: a handler should be Function instead of ${typeName(handler)}; it is ignored`,
-    );
+    console.warn(`connectSocket: ${describe(mismatch('a handler', 'Function', handler))}; it is ignored`);
     return false;
   }
 
   /**
    * Makes a call when Go may be entered.
    * @param {() => Promise<{ errMsg: string }>} call
-   * @returns {Promise<{ errMsg: string }>}
    */
-  function whenFree(call) {
-    const promise = new Promise((resolve) => module.whenFree(() => resolve(call())));
-    promise.catch(noop);
-    return promise;
-  }
+  const whenFree = (call) => later(module.whenFree, call);
 
   /** The task that the global functions are for, if there is one. */
-  const newest = () =>
-    [...served].pop() ?? (module.go && connections.get(module.callGo(() => module.go.newest())));
+  const newest = () => [...served].pop() ?? (module.go && connections.get(module.enter('newest')));
 
   /**
    * @param {number} kind
@@ -989,7 +965,7 @@ export function createConnections(module, settings) {
    */
   function listenGlobal(kind, on) {
     module.whenFree(() => {
-      if (module.go) module.callGo(() => module.go.listen(0, kind, on));
+      if (module.go) module.enter('listen', 0, kind, on);
     });
   }
 
@@ -1010,7 +986,7 @@ export function createConnections(module, settings) {
     connect(call, resolve, reject) {
       if (constructing) {
         shimCalled = true;
-        throw new Error('connectSocket was called by the WebSocket that it constructs');
+        throw new Error('connectSocket was called by its own WebSocket');
       }
       const connection = new Connection(call, resolve, reject);
       connection.begin();

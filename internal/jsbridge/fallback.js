@@ -1,11 +1,12 @@
 /**
  * Tasks of the page's fallback, a connectSocket of somebody else, which serves calls when the module cannot be had.
  */
+import { EVENTS } from './handlers.js';
 import { describe } from './option.js';
 
 /** A task as the frameworks have them. @typedef {Record<string, any>} OtherTask */
 
-const methods = ['send', 'close', 'onOpen', 'onMessage', 'onError', 'onClose'];
+const methods = ['send', 'close', ...EVENTS.map((name) => `on${name}`)];
 
 /**
  * Makes a call of the fallback.

@@ -5,9 +5,14 @@ import { run } from './outcome.js';
 
 /** @typedef {import('./outcome.js').Callback} Callback */
 
+/** The names of the events that have handlers, by their kinds. */
+export const EVENTS = /** @type {const} */ (['Open', 'Message', 'Error', 'Close']);
+
+/** @typedef {(typeof EVENTS)[number]} EventName */
+
 export function createHandlers() {
   /** @type {ReadonlyArray<Callback>[]} each list is replaced when it changes, so that a delivery goes on with the old one */
-  const lists = [[], [], [], []];
+  const lists = EVENTS.map(() => []);
   /** @type {Array<[kind: number, payload: unknown]>} events of a task that has ended, until there is a handler */
   const kept = [];
 

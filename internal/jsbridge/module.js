@@ -23,6 +23,7 @@ const FAILED = 3;
  * @typedef {object} Host
  * @property {() => void} begin called when a call needs the module: it leads to `start` or `fail`
  * @property {() => boolean} restarts called at each death; it says whether `begin` may start another module
+ * @property {() => void} onOpen called when a connection has opened
  */
 
 /**
@@ -37,12 +38,10 @@ export function createModule({ version, host, configuration, onStart, onDeath })
   let state = IDLE;
   let final = false; // it has failed and is not tried again
   let failure = '';
-  let lastId = 0;
   /** @type {Array<() => void>} */
   let waiting = [];
   /** @type {Array<() => void>} */
   let putOff = [];
-  let onFirstOpen = noop;
   /** @type {(running?: unknown) => void} */
   let markReady = noop;
   /** @type {(reason: Error) => void} */
@@ -60,14 +59,14 @@ export function createModule({ version, host, configuration, onStart, onDeath })
   }
 
   const module = {
-    /** @type {any} the functions that take and return integers, while it runs */
+    /** @type {any} its functions, while it runs */
     go: undefined,
-
-    /** @type {any} the functions that take or return other values: configure, connect, renew, close */
-    calls: undefined,
 
     /** @type {any} the instance's exports, if the loader has them */
     exports: undefined,
+
+    /** The newest id of a task: no task of a later module gets it again. */
+    lastId: 0,
 
     /** Resolves when it runs for the first time; rejects when it fails before that. */
     ready,
@@ -124,19 +123,8 @@ export function createModule({ version, host, configuration, onStart, onDeath })
       }
     },
 
-    /**
-     * Has f called when a connection has opened for the first time.
-     * @param {() => void} f
-     */
-    onFirstOpen(f) {
-      onFirstOpen = f;
-    },
-
-    /** Notes that a connection has opened. */
-    noteOpen() {
-      onFirstOpen();
-      onFirstOpen = noop;
-    },
+    /** Called when a connection has opened. */
+    onOpen: host.onOpen,
 
     /**
      * Calls f, which calls into the Go half. If f throws, the Go half is dead.
@@ -154,15 +142,12 @@ export function createModule({ version, host, configuration, onStart, onDeath })
     },
 
     /**
-     * Notes a task's id: no task of a later module gets it again.
-     * @param {number} id
+     * Calls a function of the Go half; 0 if that is dead.
+     * @param {string} name
+     * @param {unknown[]} args
+     * @returns {any}
      */
-    noteId(id) {
-      lastId = id;
-    },
-
-    /** Returns the id of a task that the Go half does not have. */
-    takeId: () => ++lastId,
+    enter: (name, ...args) => module.callGo(() => module.go[name](...args)),
 
     /**
      * Ends the Go half. Where the host can start another, the next call waits for that.
@@ -173,7 +158,6 @@ export function createModule({ version, host, configuration, onStart, onDeath })
       const ran = state === RUNNING;
       const reason = `the module has died: ${describe(why)}`;
       module.go = undefined;
-      module.calls = undefined;
       const again = host.restarts();
       if (!again) module.fail(new Error(reason), true);
       else if (ran) state = IDLE;
@@ -213,16 +197,12 @@ export function createModule({ version, host, configuration, onStart, onDeath })
       state = LOADING; // a page may start it without being asked
       // Only after Go has returned: no code of the page runs with Go on the stack.
       queueMicrotask(() => {
-        module.calls = { configure, connect, renew, close };
         // A plain object also for exports: engines look a property of those up in a table, each time.
-        module.go = Object.fromEntries(
-          ENTRANCES.split(' ').map((name, number) => [
-            name,
-            module.exports?.[name] ?? dispatch.bind(undefined, number),
-          ]),
-        );
+        module.go = { connect, renew, close };
+        for (const [number, name] of ENTRANCES.split(' ').entries())
+          module.go[name] = module.exports?.[name] ?? dispatch.bind(undefined, number);
         module.callGo(() => {
-          configure({ ...configuration(), lastId });
+          configure({ ...configuration(), lastId: module.lastId });
           state = RUNNING;
           onStart();
         });

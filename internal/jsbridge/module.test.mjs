@@ -24,6 +24,7 @@ function create({ version = '', onDeath = () => {} } = {}) {
     host: {
       begin: () => log.push('begin'),
       restarts: () => again,
+      onOpen() {},
     },
     configuration: () => ({ maxSockets: 5 }),
     onStart: () => log.push('started'),
@@ -82,7 +83,7 @@ test('without exports, functions are entered by their number', async () => {
   const { module, start } = create();
   start();
   await turn();
-  assert.deepEqual(Object.keys(module.go), ENTRANCES.split(' '));
+  assert.deepEqual(Object.keys(module.go), ['connect', 'renew', 'close', ...ENTRANCES.split(' ')]);
   assert.equal(module.go.event(1, 2, 3, 4, 5), 'entrance 0 1,2,3,4,5');
   assert.equal(module.go.delay(7, 8), 'entrance 9 7,8');
 });
@@ -167,7 +168,7 @@ test('what throws within a call into it is its death', async () => {
   assert.equal(module.callGo(trap), 0);
   assert.equal(module.callGo(trap), 0); // once
   assert.deepEqual(log.splice(0), ['died: the module has died: RuntimeError: unreachable']);
-  assert.deepEqual([module.go, module.calls, module.failure()], [undefined, undefined, '']);
+  assert.deepEqual([module.go, module.failure()], [undefined, '']);
   ask('one');
   module.wake();
   assert.deepEqual(log.splice(0), ['begin']);
@@ -266,7 +267,7 @@ test('a module that follows is told the last id', async () => {
   const { module, start } = create();
   start();
   await turn();
-  module.noteId(41);
+  module.lastId = 41;
   module.die(new Error('exit'));
   module.wake();
   start();

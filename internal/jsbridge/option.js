@@ -16,8 +16,6 @@ export class Fault extends Error {}
  * @param {unknown} value
  */
 export function typeName(value) {
-  if (typeof value === 'bigint') return 'BigInt';
-  if (typeof value === 'symbol') return 'Symbol';
   try {
     const name = Object.prototype.toString.call(value).slice(8, -1);
     // new String(…) is not a String, nor is what claims to be one.
@@ -47,7 +45,8 @@ export function describe(thrown) {
  * @param {string} want
  * @param {unknown} value
  */
-const mismatch = (name, want, value) => new Fault(`${name} should be ${want} instead of ${typeName(value)}`);
+export const mismatch = (name, want, value) =>
+  new Fault(`${name} should be ${want} instead of ${typeName(value)}`);
 
 /**
  * @param {string} name
@@ -73,15 +72,34 @@ function reading(name, read) {
 // The readers of the hot path avoid a closure, and build the parameter's name only when reading fails.
 
 /**
- * @param {any} option
+ * Reads a property of an object of the caller's.
+ * @param {any} object
  * @param {string} name
+ * @param {string} [path] of the object
  */
-function get(option, name) {
+function get(object, name, path = 'parameter') {
   try {
-    return option[name];
+    return object[name];
   } catch (error) {
-    throw unreadable(`parameter.${name}`, error);
+    throw unreadable(`${path}.${name}`, error);
   }
+}
+
+/**
+ * Reads a property of one type; where it is null or not given it is `otherwise`.
+ * @template T
+ * @param {any} object
+ * @param {string} name
+ * @param {'Number' | 'String' | 'Boolean' | 'Function'} want
+ * @param {T} otherwise
+ * @param {string} [path] of the object
+ * @returns {T}
+ */
+function getTyped(object, name, want, otherwise, path = 'parameter') {
+  const value = get(object, name, path) ?? otherwise;
+  if (value !== undefined && typeof value !== want.toLowerCase())
+    throw mismatch(`${path}.${name}`, want, value);
+  return value;
 }
 
 /**
@@ -127,12 +145,12 @@ export function readCallbacks(option, callbacks) {
  * Reads the option of a send.
  * @param {any} option
  * @param {Callbacks} callbacks what to read the callbacks into
- * @returns {unknown} data, of whatever type
+ * @returns {any} data
  */
 export function readSend(option, callbacks) {
   if (!isObject(option)) throw mismatch('parameter', 'Object', option);
   readCallbacks(option, callbacks);
-  return get(option, 'data');
+  return checkSendable(get(option, 'data'), 'parameter.data');
 }
 
 /**
@@ -144,12 +162,9 @@ export function readClose(option) {
   try {
     if (!isObject(option)) throw mismatch('parameter', 'Object', option);
     readCallbacks(option, close.callbacks);
-    const code = get(option, 'code') ?? 1000;
-    if (typeof code !== 'number') throw mismatch('parameter.code', 'Number', code);
-    const reason = get(option, 'reason') ?? '';
-    if (typeof reason !== 'string') throw mismatch('parameter.reason', 'String', reason);
+    const code = getTyped(option, 'code', 'Number', 1000);
+    close.reason = getTyped(option, 'reason', 'String', '');
     close.code = code;
-    close.reason = reason;
   } catch (fault) {
     close.fault = describe(fault);
   }
@@ -157,26 +172,39 @@ export function readClose(option) {
 }
 
 // Brand checks hold across realms, unlike instanceof, and no object can pretend to have passed them.
-const brands = [
-  { type: globalThis.ArrayBuffer, name: 'byteLength' },
-  { type: globalThis.Blob, name: 'size' }, // not everywhere
-].map(({ type, name }) => type && Object.getOwnPropertyDescriptor(type.prototype, name)?.get);
+/** @type {any[]} */
+const branded = [
+  [globalThis.ArrayBuffer, 'byteLength'],
+  [globalThis.Blob, 'size'], // not everywhere
+];
+const brands = branded.map(
+  ([type, name]) => type && Object.getOwnPropertyDescriptor(type.prototype, name)?.get,
+);
 
 /**
  * Whether a WebSocket sends data as a message of its own type.
  * @param {any} data
  */
-export function isSendable(data) {
+function isSendable(data) {
   if (typeof data === 'string' || ArrayBuffer.isView(data)) return true;
   return brands.some((brand) => {
-    if (!brand) return false;
     try {
       brand.call(data);
       return true;
     } catch {
-      return false;
+      return false; // also where there is no Blob
     }
   });
+}
+
+/**
+ * @param {unknown} data
+ * @param {string} name
+ * @returns {any} data
+ */
+export function checkSendable(data, name) {
+  if (!isSendable(data)) throw mismatch(name, 'String or ArrayBuffer', data);
+  return data;
 }
 
 /** The URL that relative URLs are relative to; undefined outside of pages and workers. */
@@ -248,8 +276,8 @@ function fieldText(value) {
 function readHeader(option, protocols) {
   const header = get(option, 'header') ?? {};
   if (!isObject(header, 'parameter.header')) throw mismatch('parameter.header', 'Object', header);
-  /** @type {Array<[string, string]>} */
-  const fields = [];
+  /** @type {Record<string, string>} */
+  const fields = bare(); // where "__proto__" is a field like any other
   reading('parameter.header', () => {
     const entries =
       typeof header[Symbol.iterator] === 'function' ? Array.from(header) : Object.entries(header);
@@ -263,20 +291,10 @@ function readHeader(option, protocols) {
         for (const protocol of text.split(',').map((each) => each.trim()))
           if (!protocols.includes(protocol)) protocols.push(protocol);
       } else if (ownFields.test(name)) warn(`header.${name} is the connection's own`);
-      else fields.push([name, text]);
+      else fields[name] = text;
     }
   });
-  if (fields.length === 0) return undefined;
-  /** @type {Record<string, string>} */
-  const record = {};
-  // Defined, so that "__proto__" is a field like any other.
-  for (const [name, value] of fields)
-    Object.defineProperty(
-      record,
-      name,
-      bare({ value, enumerable: true, configurable: true, writable: true }),
-    );
-  return record;
+  return Object.keys(fields).length > 0 ? { ...fields } : undefined;
 }
 
 /**
@@ -298,11 +316,7 @@ function readBoolean(option, name) {
  */
 function readNumbers(object, path, names) {
   const numbers = /** @type {Record<N, number>} */ ({});
-  for (const name of names) {
-    const value = reading(`${path}.${name}`, () => object[name]) ?? Number.NaN;
-    if (typeof value !== 'number') throw mismatch(`${path}.${name}`, 'Number', value);
-    numbers[name] = value;
-  }
+  for (const name of names) numbers[name] = getTyped(object, name, 'Number', Number.NaN, path);
   return numbers;
 }
 
@@ -318,10 +332,8 @@ function readReconnect(option) {
   if (given === false) return undefined;
   if (given !== true && !isObject(given, path)) throw mismatch(path, 'Boolean or Object', given);
   /** @type {((attempt: number) => unknown) | undefined} */
-  const renew = reading(`${path}.option`, () => given.option) ?? undefined;
-  if (renew !== undefined && typeof renew !== 'function') throw mismatch(`${path}.option`, 'Function', renew);
-  const whileHidden = reading(`${path}.whileHidden`, () => given.whileHidden) ?? false;
-  if (typeof whileHidden !== 'boolean') throw mismatch(`${path}.whileHidden`, 'Boolean', whileHidden);
+  const renew = getTyped(given, 'option', 'Function', /** @type {any} */ (undefined), path);
+  const whileHidden = getTyped(given, 'whileHidden', 'Boolean', false, path);
   return { ...readNumbers(given, path, reconnectNames), renew, whileHidden };
 }
 
@@ -335,7 +347,7 @@ function readHeartbeat(option) {
   if (given === false) return undefined;
   if (!isObject(given, path)) throw mismatch(path, 'Object', given);
   /** @type {unknown} */
-  const message = reading(`${path}.message`, () => given.message);
+  const message = get(given, 'message', path);
   if (typeof message !== 'function' && !isSendable(message)) {
     throw mismatch(`${path}.message`, 'String, ArrayBuffer or Function', message);
   }
@@ -348,8 +360,7 @@ function readHeartbeat(option) {
  */
 function readTimeout(option) {
   const ms = get(option, 'timeout');
-  if (typeof ms !== 'number' || !(ms > 0 && ms < Number.POSITIVE_INFINITY)) return DEFAULT_TIMEOUT;
-  return Math.min(Math.max(Math.trunc(ms), 1), MAX_TIMER);
+  return Number.isFinite(ms) && ms > 0 ? Math.min(Math.max(Math.trunc(ms), 1), MAX_TIMER) : DEFAULT_TIMEOUT;
 }
 
 /**
@@ -455,7 +466,7 @@ export function readRenewal(call, option) {
 export const isPlain = ({ fault, scheme, reconnect, heartbeat }) =>
   fault === '' &&
   /^wss?:$/.test(scheme) &&
-  [...Object.values(reconnect ?? {}), heartbeat?.interval, heartbeat?.timeout].every(
+  Object.values({ ...reconnect, ...heartbeat }).every(
     (value) => typeof value !== 'number' || Number.isNaN(value),
   );
 

@@ -70,8 +70,13 @@ test('callbacks: one that cannot be read leaves the others', () => {
 test('a send', () => {
   const callbacks = option.noCallbacks();
   const success = () => {};
-  assert.equal(option.readSend({ data: 5, success }, callbacks), 5);
+  assert.equal(option.readSend({ data: 'x', success }, callbacks), 'x');
   assert.equal(callbacks.success, success);
+  const complete = () => {};
+  assert.throws(() => option.readSend({ data: 5, complete }, callbacks), {
+    message: 'parameter.data should be String or ArrayBuffer instead of Number',
+  });
+  assert.equal(callbacks.complete, complete);
   for (const [given, type] of [
     [undefined, 'Undefined'],
     ['x', 'String'],
@@ -100,10 +105,14 @@ test('a close', () => {
 test('what a WebSocket sends as it is', () => {
   const buffer = new ArrayBuffer(1);
   for (const data of ['', buffer, new DataView(buffer), new Float64Array(1), new Blob(['x'])]) {
-    assert.ok(option.isSendable(data));
+    assert.equal(option.checkSendable(data, 'it'), data);
   }
   const liar = Object.create(ArrayBuffer.prototype);
-  for (const data of [undefined, null, 1, {}, [1], liar, revoked()]) assert.ok(!option.isSendable(data));
+  for (const data of [undefined, null, 1, {}, [1], liar, revoked()])
+    assert.throws(
+      () => option.checkSendable(data, 'it'),
+      /^Error: it should be String or ArrayBuffer instead/,
+    );
 });
 
 test('every value of a call is read once', () => {

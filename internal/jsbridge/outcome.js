@@ -65,6 +65,18 @@ export function outcome(callbacks, ok, errMsg) {
   return rejected;
 }
 
+/**
+ * Makes a call later.
+ * @param {(f: () => void) => void} when calls f at its time
+ * @param {() => Promise<{ errMsg: string }>} call
+ * @returns {Promise<{ errMsg: string }>} A rejection is marked as handled.
+ */
+export function later(when, call) {
+  const promise = new Promise((resolve) => when(() => resolve(call())));
+  promise.catch(noop);
+  return promise;
+}
+
 const sent = Object.freeze({ errMsg: 'sendSocketMessage:ok' });
 /**
  * Shared by all sends without callbacks: a message costs no promise of its own. It is not frozen, since Node's async_hooks put

@@ -28,9 +28,13 @@ var (
 )
 
 // createBridge is the JavaScript half as an expression, whose value is its
-// createBridge: each module is a function that returns its exports, called after
-// those that it imports.
-func createBridge() string {
+// createBridge.
+func createBridge() string { return bundle("./bridge.js", "createBridge") }
+
+// bundle is an expression whose value is what a JavaScript module exports under
+// a name: each module is a function that returns its exports, called after those
+// that it imports.
+func bundle(module, name string) string {
 	var script strings.Builder
 	script.WriteString("(() => { const modules = {};\n")
 	var done []string
@@ -56,8 +60,8 @@ func createBridge() string {
 		body = regexp.MustCompile(`(?m)^export `).ReplaceAllString(body, "")
 		fmt.Fprintf(&script, "modules['%s'] = (() => {\n%s\nreturn { %s };\n})();\n", name, body, strings.Join(names, ", "))
 	}
-	add("./bridge.js")
-	script.WriteString("return modules['./bridge.js'].createBridge; })()")
+	add(module)
+	fmt.Fprintf(&script, "return modules['%s'].%s; })()", module, name)
 	return script.String()
 }
 

@@ -10,7 +10,6 @@ export function createPresence() {
   const online = new Set();
   /** @type {Set<() => void>} */
   const visible = new Set();
-  let listens = false; // most pages need no listeners
 
   /** @param {Set<() => void>} calls */
   function callAll(calls) {
@@ -19,12 +18,8 @@ export function createPresence() {
     for (const f of now) f();
   }
 
-  function listen() {
-    if (listens) return;
-    listens = true;
-    globalThis.addEventListener?.('online', () => isOffline() || callAll(online));
-    globalThis.document?.addEventListener('visibilitychange', () => isHidden() || callAll(visible));
-  }
+  globalThis.addEventListener?.('online', () => isOffline() || callAll(online));
+  globalThis.document?.addEventListener('visibilitychange', () => isHidden() || callAll(visible));
 
   return {
     isOffline,
@@ -35,7 +30,6 @@ export function createPresence() {
      * @param {() => void} f
      */
     whenOnline(f) {
-      listen();
       online.add(f);
     },
 
@@ -44,7 +38,6 @@ export function createPresence() {
      * @param {() => void} f
      */
     whenVisible(f) {
-      listen();
       visible.add(f);
     },
 

@@ -3,27 +3,29 @@
  *
  * @typedef {import('./connection.js').Connection} Connection
  * @typedef {import('./outcome.js').Callback} Callback
+ * @typedef {import('./handlers.js').EventName} EventName
+ *
+ * @typedef {object} Calls
+ * @property {(option: unknown) => Promise<any>} connectSocket
+ * @property {(option?: any) => Promise<{ errMsg: string }>} sendSocketMessage
+ * @property {(option?: any) => Promise<{ errMsg: string }>} closeSocket
+ *
+ * @typedef {Calls & Record<`onSocket${EventName}`, (handler: Callback) => void>} Family
  */
+import { EVENTS } from './handlers.js';
 import { noCallbacks, readCall, readCallbacks } from './option.js';
-import { bare, noop, outcome } from './outcome.js';
-import { CLOSE, ERROR, MESSAGE, OPEN, TEXT_NOT_CONNECTED } from './wire.js';
+import { bare, later, noop, outcome } from './outcome.js';
+import { TEXT_NOT_CONNECTED } from './wire.js';
 
 /** Behind it a task has a function that calls another with its connection: it works through any Proxy of the task. */
 const WITH = Symbol('connectsocket');
-
-const kinds = /** @type {const} */ ([
-  ['Open', OPEN],
-  ['Message', MESSAGE],
-  ['Error', ERROR],
-  ['Close', CLOSE],
-]);
 
 /** @type {Record<string, (c: Connection, argument: any) => unknown>} */
 const methods = {
   send: (c, option) => c.send(option, 'SocketTask.send'),
   close: (c, option) => c.close(option),
 };
-for (const [name, kind] of kinds) {
+for (const [kind, name] of EVENTS.entries()) {
   methods[`on${name}`] = (c, handler) => c.on(kind, handler);
   methods[`off${name}`] = (c, handler) => c.off(kind, handler);
 }
@@ -82,11 +84,7 @@ export function createTasks(module, connections) {
       [resolve, reject] = functions;
     });
     if (call.callbacks.fail || call.callbacks.complete) promise.catch(noop); // the callback has it
-    const connection = connections.connect(
-      call,
-      () => resolve(task),
-      (/** @type {{ errMsg: string }} */ res) => reject(res),
-    );
+    const connection = connections.connect(call, () => resolve(task), reject);
     /** @param {(c: Connection, argument: unknown) => unknown} f @param {unknown} argument */
     const value = (f, argument) => f(connection, argument);
     const owned = bare({ value, writable: true, configurable: true });
@@ -116,52 +114,31 @@ export function createTasks(module, connections) {
    */
   function withNewest(option, api, call) {
     if (!module.failure()) module.wake();
-    const promise = new Promise((resolve) =>
-      module.whenSettled(() => {
-        const c = connections.newest();
-        if (c) {
-          resolve(call(c));
-          return;
-        }
-        const callbacks = noCallbacks();
-        try {
-          readCallbacks(option ?? bare(), callbacks);
-        } catch {} // why it fails is known
-        resolve(outcome(callbacks, false, `${api}:fail ${module.failure() || TEXT_NOT_CONNECTED}`));
-      }),
-    );
-    promise.catch(noop);
-    return promise;
+    return later(module.whenSettled, () => {
+      const c = connections.newest();
+      if (c) return call(c);
+      const callbacks = noCallbacks();
+      try {
+        readCallbacks(option ?? bare(), callbacks);
+      } catch {} // why it fails is known
+      return outcome(callbacks, false, `${api}:fail ${module.failure() || TEXT_NOT_CONNECTED}`);
+    });
   }
 
-  /** @param {number} kind */
-  const onSocket = (kind) => (/** @type {Callback} */ handler) => connections.onGlobal(kind, handler);
-  /** @type {(kind: number) => (handler?: Callback) => void} */
-  const offSocket = (kind) => (handler) => connections.offGlobal(kind, handler);
-
-  const family = {
+  const family = /** @type {Family} */ ({
     connectSocket,
-    /** @param {any} option */
     sendSocketMessage: (option) =>
       withNewest(option, 'sendSocketMessage', (c) => c.send(option, 'sendSocketMessage')),
-    /** @param {any} [option] */
     closeSocket: (option) => withNewest(option, 'closeSocket', (c) => c.close(option)),
-    onSocketOpen: onSocket(OPEN),
-    onSocketMessage: onSocket(MESSAGE),
-    onSocketError: onSocket(ERROR),
-    onSocketClose: onSocket(CLOSE),
-  };
+  });
+  /**
+   * Not for an object of another platform's API: clients take them there as a sign of that platform.
+   */
+  const off = /** @type {Record<`offSocket${EventName}`, (handler?: Callback) => void>} */ ({});
+  for (const [kind, name] of EVENTS.entries()) {
+    family[`onSocket${name}`] = (handler) => connections.onGlobal(kind, handler);
+    off[`offSocket${name}`] = (handler) => connections.offGlobal(kind, handler);
+  }
 
-  return {
-    family,
-    connectTask,
-
-    /** Not for an object of another platform's API: clients take them there as a sign of that platform. */
-    off: {
-      offSocketOpen: offSocket(OPEN),
-      offSocketMessage: offSocket(MESSAGE),
-      offSocketError: offSocket(ERROR),
-      offSocketClose: offSocket(CLOSE),
-    },
-  };
+  return { family, connectTask, off };
 }

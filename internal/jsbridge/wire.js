@@ -54,7 +54,6 @@ export const MAX_TIMER = 2_147_483_647;
 
 // Texts of an errMsg.
 export const TEXT_NOT_OPEN = 'SocketTask.readyState is not OPEN';
-export const TEXT_BAD_DATA = 'parameter error: parameter.data should be String or ArrayBuffer instead of ';
 export const TEXT_NOT_CONNECTED = 'WebSocket is not connected';
 export const TEXT_TIMEOUT = 'connectSocket:fail timeout';
 export const TEXT_BAD_ANSWER = "connectSocket:fail the relay's answer is not understood";
@@ -72,7 +71,7 @@ export function createSlots() {
   return {
     /** @param {unknown} payload */
     put(payload) {
-      const slot = free.length > 0 ? /** @type {number} */ (free.pop()) : slots.length;
+      const slot = free.pop() ?? slots.length;
       slots[slot] = payload;
       return slot;
     },

@@ -128,8 +128,6 @@ const (
 const (
 	// TextNotOpen is why a send fails on a task that is not open.
 	TextNotOpen = "SocketTask.readyState is not OPEN"
-	// TextBadData is why a send fails; the type of the data follows.
-	TextBadData = "parameter error: parameter.data should be String or ArrayBuffer instead of "
 	// TextNotConnected is why a global function fails that has no task.
 	TextNotConnected = "WebSocket is not connected"
 	// TextTimeout is what onError says of an attempt that took too long.

@@ -94,6 +94,7 @@ export function createPage(settings = {}, { wrap = (f) => f, onBegin = () => {} 
       onBegin(page);
     },
     restarts: () => true,
+    onOpen() {},
   });
   return {
     ...bridge.family,
