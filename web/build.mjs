@@ -41,23 +41,28 @@ const wasmExec = {
 };
 
 /**
- * Names of fields and methods that only the scripts themselves read, and that nothing they use of the browser, Go or the page
- * has too: a script has shorter ones in their place. wasm_exec.js marks its own, of which Go knows two.
+ * Names of fields and methods that only the scripts themselves read, neither Go nor the page: a script has shorter ones in their
+ * place.
  */
 const ownNames = `
-  _[a-z]\\w*
-  act admit afterJudgement askAgain asked attempt beat began callbacks callGo callOther carrying carryOut
-  configuration construct constructOf deliver dial die endAll endPause enter established exited expire failAttempt
-  failure fetchWhenIdle finish follow forget goLive handlers handOver hold importObject isBetween isHidden isInDomains
-  isOffline isRelayed judged keep kinds leave letGo limitAttempt lossError mayHold maySend offGlobal
-  onAnswer onDeath onGlobal onLoss onStart openEarly opened opens other pass paused pending pendingBytes
-  pendingMessages phase queueReplay receive redial redialled redials relayed relayLoss renewing replay
-  replayQueued restarts retry setSources shed startTimer submit tick timeoutError timer unsendable waitForNext
-  waitForTick wake whenFree whenJudged whenOnline whenSettled whenVisible whyNotOpen
-`;
+  act admit afterJudgement askAgain asked attempt beat began callbacks callGo callOther carrying carryOut constructOf
+  deliver dial die endAll endPause enter established exited expire failAttempt failure fetchWhenIdle follow forget
+  goLive handlers handOver hold importObject isBetween isHidden isInDomains isOffline isPaused isRelayed judged keep kinds
+  leave letGo limitAttempt lossError mayHold maySend offGlobal onAnswer onDeath onGlobal onLoss onStart openEarly post
+  opens other pass pendingBytes pendingMessages phase queueReplay receive redial redialled redials relayed relayLoss
+  renewing replay replayQueued restarts setSources shed startTimer tick timeoutError timer unsendable waitForNext
+  waitForTick whenFree whenJudged whenOnline whenSettled whenVisible whyNotOpen
+`
+  .trim()
+  .split(/\s+/);
+const browserNames = JSON.parse(
+  readFileSync(new URL(import.meta.resolve('uglify-js/tools/domprops.json')), 'utf8'),
+);
+const shared = ownNames.filter((name) => browserNames.includes(name));
+if (shared.length > 0) throw new Error(`not only the scripts' own names: ${shared}`);
 const shorter = {
-  mangleProps: new RegExp(`^(?:${ownNames.trim().replace(/\s+/g, '|')})$`),
-  reserveProps: /^(?:_pendingEvent|_makeFuncWrapper)$/,
+  mangleProps: new RegExp(`^(?:_[a-z].*|${ownNames.join('|')})$`), // wasm_exec.js marks its own by a _
+  reserveProps: /^(?:_pendingEvent|_makeFuncWrapper)$/, // which Go knows
 };
 
 /** @param {import('esbuild').BuildOptions} options */
@@ -131,7 +136,7 @@ function writeSmaller(script, map, exports) {
     code,
     map: smaller,
   } = minify(script.text, {
-    compress: { passes: 8, pure_getters: true, keep_fargs: false, join_vars: false },
+    compress: { passes: 5, join_vars: false },
     mangle: { reserved: exports ?? [] },
     module: exports !== undefined,
     toplevel: exports !== undefined,

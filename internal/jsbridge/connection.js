@@ -330,7 +330,7 @@ export function createConnections(module, settings) {
         this.admit();
       };
       module.whenSettled(judge);
-      if (!judged && !module.paused) this.openEarly();
+      if (!judged && !module.isPaused) this.openEarly();
     }
 
     /** Opens the WebSocket while the module loads, if it is sure that the Go half will accept the call. */
@@ -496,12 +496,12 @@ export function createConnections(module, settings) {
     }
 
     goLive() {
-      if (module.paused) {
+      if (module.isPaused) {
         module.whenFree(() => this.goLive());
         return;
       }
       // What handlers cause meanwhile joins the end of the line.
-      for (const event of this.pending) this.submit(...event);
+      for (const event of this.pending) this.post(...event);
       this.pending = [];
       if (this.phase === ADMITTED) this.phase = LIVE;
       this.waitForTick();
@@ -516,7 +516,7 @@ export function createConnections(module, settings) {
       const began = Date.now();
       this.tick = setTimeout(() => {
         const elapsed = Math.min(Math.max(Date.now() - began, 0), MAX_TIMER);
-        this.submit(TICK, { errMsg: TEXT_SILENT }, elapsed);
+        this.post(TICK, { errMsg: TEXT_SILENT }, elapsed);
         this.waitForTick();
       }, pause);
     }
@@ -594,8 +594,8 @@ export function createConnections(module, settings) {
      * @param {number} [size] of a message, or the code of a close
      */
     receive(kind, payload, size = 0) {
-      if (module.paused) module.whenFree(() => this.receive(kind, payload, size));
-      else if (this.phase === LIVE) this.submit(kind, payload, size);
+      if (module.isPaused) module.whenFree(() => this.receive(kind, payload, size));
+      else if (this.phase === LIVE) this.post(kind, payload, size);
       else if (this.phase !== ENDED) this.hold(kind, payload, size);
     }
 
@@ -639,7 +639,7 @@ export function createConnections(module, settings) {
      * @param {unknown} [payload]
      * @param {number} [size]
      */
-    submit(kind, payload, size = 0) {
+    post(kind, payload, size = 0) {
       if (this.phase === ENDED) return;
       try {
         if (this.carrying) {
@@ -684,11 +684,11 @@ export function createConnections(module, settings) {
           return;
         case ABORT:
           this.letGo();
-          this.submit(ERROR, payload, CODE_LOST);
-          this.submit(CLOSE, lostClose(), CODE_LOST);
+          this.post(ERROR, payload, CODE_LOST);
+          this.post(CLOSE, lostClose(), CODE_LOST);
           return;
         case SHED:
-          this.submit(ERROR, { errMsg: TEXT_TOO_MUCH_HELD });
+          this.post(ERROR, { errMsg: TEXT_TOO_MUCH_HELD });
           this.ws.close(CODE_TOO_MUCH_HELD);
           return;
         case ASK: {
@@ -736,10 +736,10 @@ export function createConnections(module, settings) {
       if (answer?.open) {
         const { protocol = '', header = {}, profile = {} } = answer;
         this.protocol = protocol;
-        this.submit(OPEN, this.established({ header, profile }));
+        this.post(OPEN, this.established({ header, profile }));
       } else {
         const errMsg = answer?.errMsg;
-        this.submit(FAILURE, { errMsg: typeof errMsg === 'string' ? errMsg : TEXT_BAD_ANSWER });
+        this.post(FAILURE, { errMsg: typeof errMsg === 'string' ? errMsg : TEXT_BAD_ANSWER });
       }
     }
 
@@ -754,7 +754,7 @@ export function createConnections(module, settings) {
       this.startTimer(this.redial, module.go.delay(this.id, chance, presence.isOffline() ? 1 : 0));
       presence.whenOnline(this.redial);
       // An unclean close has had its error.
-      if (wasClean) this.submit(ERROR, this.lossError(`was closed with ${code} ${reason}`.trim()));
+      if (wasClean) this.post(ERROR, this.lossError(`was closed with ${code} ${reason}`.trim()));
     }
 
     /** Ends the pause: at its time, or when the page is online again; but not while nobody sees the page. */
@@ -796,7 +796,7 @@ export function createConnections(module, settings) {
         const refusal = module.enter('renew', this.id, next, relayed);
         if (this.phase !== LIVE) return; // the module has died
         if (refusal) {
-          this.submit(FAILURE, { errMsg: refusal });
+          this.post(FAILURE, { errMsg: refusal });
           return;
         }
         this.call = next;
@@ -812,7 +812,7 @@ export function createConnections(module, settings) {
     /** @param {string} why */
     failAttempt(why) {
       this.renewing = false;
-      this.submit(FAILURE, { errMsg: `connectSocket:fail ${why}` });
+      this.post(FAILURE, { errMsg: `connectSocket:fail ${why}` });
     }
 
     /**
@@ -874,7 +874,7 @@ export function createConnections(module, settings) {
      */
     send(option, api) {
       if (this.phase === WAITING) return this.whenJudged(() => this.send(option, api));
-      if (module.paused) return whenFree(() => this.send(option, api));
+      if (module.isPaused) return whenFree(() => this.send(option, api));
       const callbacks = noCallbacks();
       let data;
       try {
@@ -912,7 +912,7 @@ export function createConnections(module, settings) {
      */
     close(option = bare()) {
       if (this.phase === WAITING) return this.whenJudged(() => this.close(option));
-      if (module.paused) return whenFree(() => this.close(option));
+      if (module.isPaused) return whenFree(() => this.close(option));
       const { fault, code, reason, callbacks } = readClose(option);
       if (this.phase === SERVED) return this.callOther('close', { code, reason }, callbacks, 'closeSocket');
       if (this.phase !== ENDED) {
@@ -932,7 +932,7 @@ export function createConnections(module, settings) {
       if (this.phase === WAITING) return 0;
       if (this.phase === SERVED) return this.other.readyState ?? Number(this.opened);
       const { readyState } = this.ws;
-      if (module.paused) return readyState;
+      if (module.isPaused) return readyState;
       const state = module.enter('state', this.id);
       // The WebSocket learns first that the peer is closing, so its CLOSING wins. Its OPEN may be the relay's only, and its
       // CLOSED that of an attempt which is followed by another: then Go's state counts.

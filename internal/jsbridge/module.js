@@ -94,14 +94,14 @@ export function createModule({ version, host, configuration, onStart, onDeath })
     },
 
     /** Whether Go waits for the rest of its code, in the middle of a function: it must not be entered then. */
-    paused: false,
+    isPaused: false,
 
     /**
      * Calls f when Go may be entered: now, unless it is paused.
      * @param {() => void} f
      */
     whenFree(f) {
-      if (module.paused) putOff.push(f);
+      if (module.isPaused) putOff.push(f);
       else f();
     },
 
@@ -110,12 +110,12 @@ export function createModule({ version, host, configuration, onStart, onDeath })
      * @param {() => void} f
      */
     pause(f) {
-      module.paused = true;
+      module.isPaused = true;
       try {
         f();
       } finally {
         queueMicrotask(() => {
-          module.paused = false;
+          module.isPaused = false;
           const calls = putOff;
           putOff = [];
           for (const call of calls) call();
