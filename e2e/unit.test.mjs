@@ -12,7 +12,7 @@ const patience = { timeout: 120_000 }; // what has not come by then never will
 const ECHOED = '^1,2,3$';
 /** What a call says in Node before 22, unless the test's page has a WebSocket. */
 const NO_WEBSOCKET =
-  '^connectSocket:fail there is no WebSocket here; Node.js before 22 needs globalThis.WebSocket';
+  '^connectSocket:fail there is no WebSocket here; Node.js before 22 needs that of the package ws';
 const inNode = 'WebSocket' in globalThis ? ECHOED : NO_WEBSOCKET;
 
 const use = closeAfterTests();

@@ -136,7 +136,8 @@ function writeSmaller(script, map, exports) {
     code,
     map: smaller,
   } = minify(script.text, {
-    compress: { passes: 5, join_vars: false },
+    // A template converts an object in another way than a sum does.
+    compress: { passes: 5, join_vars: false, inline: 2, templates: false },
     mangle: { reserved: exports ?? [] },
     module: exports !== undefined,
     toplevel: exports !== undefined,

@@ -22,8 +22,7 @@ const RESTARTS = 3;
 const BACKOFF = 100;
 const STABLE = 60_000;
 
-const NO_WEBSOCKET =
-  'there is no WebSocket here; Node.js before 22 needs globalThis.WebSocket, as the package ws has it';
+const NO_WEBSOCKET = `there is no WebSocket here${IN_PAGE ? '' : '; Node.js before 22 needs that of the package ws'}`;
 
 /**
  * Returns the page's connectSocket and all that goes with it; the first copy of the script makes it.
@@ -63,7 +62,7 @@ export function connectsocket(files) {
   function load(option) {
     const { wasm, rest: late, onProgress, ...limits } = bare(option);
     if (begun && Object.keys(limits).length > 0) {
-      console.warn('connectSocket: the module is loading already; these settings come too late', limits);
+      console.warn('connectSocket: the module is loading; these settings come too late', limits);
     }
     if (loading) return loading;
     if (!begun) {
@@ -145,11 +144,16 @@ export function connectsocket(files) {
   function restSources(url) {
     /** @type {Array<string | Response | Promise<Response>>} */
     const sources = [];
-    try {
-      sources.push(locate(files, 'rest', restSource, baseURL()));
-    } catch {} // this script does not know its own URL
-    const firstOfAll = restSource === undefined && /\/connectsocket\.wasm(?:$|\?)/.test(url);
-    if (url) sources.splice(firstOfAll ? 0 : 1, 0, new URL('connectsocket.rest.wasm', url).href);
+    const places = [
+      () => locate(files, 'rest', restSource, baseURL()),
+      () => new URL('connectsocket.rest.wasm', url).href,
+    ];
+    if (restSource === undefined && /\/connectsocket\.wasm(?:$|\?)/.test(url)) places.reverse();
+    for (const find of places) {
+      try {
+        sources.push(find());
+      } catch {} // there is no such place
+    }
     return sources;
   }
 

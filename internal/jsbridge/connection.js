@@ -362,7 +362,7 @@ export function createConnections(module, settings) {
         return;
       }
       if (!(id > 0)) {
-        module.die(new Error('it does not answer any more'));
+        module.die(new Error('it does not answer'));
         this.waitForNext();
         return;
       }

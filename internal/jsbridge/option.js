@@ -247,7 +247,7 @@ function readProtocols(option) {
 
 /** Fields that are the connection's own or say where a request comes from (the relay refuses them). */
 const ownFields =
-  /^(host|connection|upgrade|origin|content-length|transfer-encoding|te|trailer|proxy|proxy-.*|sec-.*|x-forwarded-.*)$/i;
+  /^(host|connection|upgrade|origin|content-length|transfer-encoding|te|trailer|proxy|(proxy|sec|x-forwarded)-.*)$/i;
 
 /** @param {string} text */
 const warn = (text) => console.warn(`connectSocket: ${text}; it is not sent`);

@@ -19,7 +19,7 @@ export function createPresence() {
   }
 
   globalThis.addEventListener?.('online', () => isOffline() || callAll(online));
-  globalThis.document?.addEventListener('visibilitychange', () => isHidden() || callAll(visible));
+  globalThis.document?.addEventListener?.('visibilitychange', () => isHidden() || callAll(visible));
 
   return {
     isOffline,
