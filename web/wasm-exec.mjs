@@ -9,7 +9,6 @@ const CUTS = [
   /^\t{3}this\.(?:argv|env) = .*\n/gm,
   /^\t{3}this\.exit = [\s\S]*?^\t{3}\};\n/m,
   /^\t{3}if \(!\(instance instanceof [\s\S]*?^\t{3}\}\n/m,
-  /^\t{3}if \(this\.exited\) \{\n\t{4}throw [\s\S]*?^\t{3}\}\n/m,
   /^\t+console\.warn\(.*\n/m,
   /^\t{3}\/\/ Pass command line arguments [\s\S]*?(?=^\t{3}this\._inst\.exports\.run\()/m,
   /^\t{4}_gotest: \{\n[\s\S]*?^\t{4}\},\n/m,
