@@ -136,8 +136,9 @@ function writeSmaller(script, map, exports) {
     code,
     map: smaller,
   } = minify(script.text, {
-    // A template converts an object in another way than a sum does.
-    compress: { passes: 5, join_vars: false, inline: 2, templates: false },
+    // A template converts an object in another way than a sum does. A var of a parameter's name is lost where an app's
+    // tools turn async functions into generators.
+    compress: { passes: 5, varify: false, inline: 2, templates: false },
     mangle: { reserved: exports ?? [] },
     module: exports !== undefined,
     toplevel: exports !== undefined,

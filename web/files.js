@@ -105,7 +105,7 @@ function ownURL(file) {
 function cure(name, url) {
   const copy = 'copy the .wasm files from node_modules/connectsocket/dist ';
   if (url.startsWith('file:')) return `${copy}there`;
-  const vite = url.includes('/node_modules/');
+  const vite = !IN_PAGE && url.includes('/node_modules/');
   const add = `add to the app: import { load } from 'connectsocket'; `;
   return vite
     ? `${add}import ${name} from 'connectsocket/${name}?url'; load({ ${name} });`

@@ -62,7 +62,7 @@ export function connectsocket(files) {
   function load(option) {
     const { wasm, rest: late, onProgress, ...limits } = bare(option);
     if (begun && Object.keys(limits).length > 0) {
-      console.warn('connectSocket: the module is loading; these settings come too late', limits);
+      console.warn('connectSocket: it is too late for these settings:', limits);
     }
     if (loading) return loading;
     if (!begun) {
