@@ -140,8 +140,7 @@ function writeSmaller(script, map, exports) {
     // tools turn async functions into generators.
     compress: { passes: 5, varify: false, inline: 2, templates: false },
     mangle: { reserved: exports ?? [] },
-    module: exports !== undefined,
-    toplevel: exports !== undefined,
+    module: exports !== undefined, // its outermost names are its own
     sourceMap: { content: JSON.parse(map.text), includeSources: true, url: basename(map.path) },
   });
   if (error) throw error;

@@ -296,7 +296,7 @@ async function diagnose({ url, open, hint }, error) {
   }
   const response = await open();
   const bytes = new Uint8Array(await response.arrayBuffer());
-  if (bytes.some((byte, i) => byte !== smallest[i] && i < 8)) {
+  if (bytes.subarray(0, 8).some((byte, i) => byte !== smallest[i])) {
     throw new Error(`${url} is not WebAssembly but ${response.headers.get('content-type')}${hint}`);
   }
   if (bytes.length < WASM_BYTES)

@@ -2,7 +2,7 @@
 /** @type {number[]} */
 const primes = [];
 for (let n = 2; primes.length < 64; n++) if (primes.every((prime) => n % prime !== 0)) primes.push(n);
-const roots = primes.map((prime) => (Math.sqrt(prime) * 2 ** 32) | 0);
+const roots = primes.slice(0, 8).map((prime) => (Math.sqrt(prime) * 2 ** 32) | 0);
 const constants = primes.map((prime) => (Math.cbrt(prime) * 2 ** 32) | 0);
 
 /**
@@ -16,7 +16,7 @@ export function sha256(bytes) {
   padded[length] = 128;
   const view = new DataView(padded.buffer);
   view.setUint32(padded.length - 4, length << 3);
-  let hash = roots.slice(0, 8);
+  let hash = roots;
   const words = new Int32Array(64);
   for (let at = 0; at < padded.length; at += 64) {
     let [a, b, c, d, e, f, g, h] = hash;

@@ -3,7 +3,7 @@
  */
 
 // What has no use: stand-ins for Node's files, processes and paths; the command line and the environment; checks that the
-// loader makes itself; and what only tests of Go call.
+// loader makes itself; a warning about what the next line mends; and what only tests of Go call.
 const CUTS = [
   /^\tif \(!globalThis\.\w+\) \{\n[\s\S]*?^\t\}\n/gm,
   /^\t{3}this\.(?:argv|env) = .*\n/gm,
