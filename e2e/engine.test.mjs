@@ -196,17 +196,27 @@ for (const name of engineNames) {
     });
 
     test('goes back to a document from the back-forward cache', async () => {
-      const page = await engine.newPage(`${http}/first`);
-      await page.evaluate(() => {
-        addEventListener('pageshow', ({ persisted }) => Object.assign(globalThis, { persisted }));
-      });
-      await page.goto(`${http}/second`);
-      await page.back();
-      assert.deepEqual(await page.evaluate(() => [document.title, Reflect.get(globalThis, 'persisted')]), [
-        '/first',
-        true,
-      ]);
-      await page.close();
+      const goBack = async () => {
+        const page = await engine.newPage(`${http}/first`);
+        await page.evaluate(() => {
+          const shown = new Promise((resolve) => {
+            addEventListener('pageshow', ({ persisted }) => resolve(persisted));
+          });
+          Object.assign(globalThis, { shown });
+        });
+        await page.goto(`${http}/second`);
+        await page.back();
+        const seen = await page.evaluate(async () => [
+          document.title,
+          await Reflect.get(globalThis, 'shown'), // undefined in a document that was loaded again
+        ]);
+        await page.close();
+        return seen;
+      };
+      let seen = await goBack();
+      // An engine may drop a document that it has cached, for example when memory is short, but not each one.
+      for (let tries = 1; tries < 5 && !seen[1]; tries++) seen = await goBack();
+      assert.deepEqual(seen, ['/first', true]);
     });
 
     test('freezes a page where it can', async () => {
