@@ -12,6 +12,10 @@ import { closeAfterTests, startServe, startSite } from './drive/server.mjs';
 /** A connectSocket as frameworks have it, in a file for the sake of pages with a policy. */
 const other = `
   globalThis.asked = [];
+  globalThis.made = 0;
+  globalThis.WebSocket = class extends WebSocket {
+    constructor(...given) { super(...given); made++; }
+  };
   function other(option) {
     asked.push(option);
     if (option.url.includes('refused')) return Promise.reject({ errMsg: 'connectSocket:fail not here' });
@@ -71,6 +75,7 @@ const paths = {
 
 /** Uses one task in all ways, from the line after the call on. */
 const use = `
+  const before = made;
   const seen = [];
   const note = (what) => (res) => seen.push(what + ' ' + res.errMsg);
   connectSocket.install(globalThis.family = {});
@@ -95,7 +100,7 @@ const use = `
   await awaited.close({ code: 4001, reason: 'enough' });
   seen.push(await closed, task.readyState, task.socketTaskId > 0, connectSocket.stats().tasks);
   const late = await task.send({ data: 'late' }).catch(({ errMsg }) => errMsg);
-  return { seen, messages, late, asked: asked.map(({ url, protocols }) => [url === echo, protocols]) };
+  return { seen, messages, late, made: made - before, asked: asked.map(({ url, protocols }) => [url === echo, protocols]) };
 `;
 
 const used = {
@@ -114,6 +119,7 @@ const used = {
   ],
   messages: ['one', 1],
   late: 'SocketTask.send:fail SocketTask.readyState is not OPEN',
+  made: 1,
   asked: [[true, ['chat']]],
 };
 
@@ -193,6 +199,60 @@ for (const name of engineNames) {
       );
       const told = 'connectSocket:fail not here';
       assert.deepEqual(got, [told, `error ${told}`, 1006, told]);
+    });
+
+    test('it is not asked for a call that is wrong, and gets the URL that goes out', {
+      timeout: 60_000,
+    }, async () => {
+      const { got } = await inPage(
+        'without.html',
+        `const told = [];
+         for (const option of [undefined, {}, { url: 1 }, { url: 'ftp://x' }, { url: echo, protocols: 1 }])
+           told.push(await connectSocket(option).then(() => 'accepted', ({ errMsg }) => errMsg));
+         await connectSocket({ url: ' ' + echo.replace('ws:', 'HTTP:') });
+         return [told, asked.map(({ url }) => url === echo)];`,
+      );
+      assert.deepEqual(got, [
+        [
+          'connectSocket:fail parameter error: parameter should be Object instead of Undefined',
+          'connectSocket:fail parameter error: parameter.url should be String instead of Undefined',
+          'connectSocket:fail parameter error: parameter.url should be String instead of Number',
+          'connectSocket:fail this page has no WebAssembly',
+          'connectSocket:fail parameter error: parameter.protocols should be Array instead of Number',
+        ],
+        [true],
+      ]);
+    });
+
+    test('the global functions are for the newest of its tasks that is not closed', {
+      timeout: 60_000,
+    }, async () => {
+      const { got } = await inPage(
+        'without.html',
+        `const { sendSocketMessage, closeSocket, onSocketClose } = connectSocket;
+         const seen = [];
+         onSocketClose(({ code }) => seen.push('global ' + code));
+         const tasks = [];
+         for (const name of ['a', 'b']) {
+           const task = await connectSocket({ url: echo });
+           await new Promise((resolve) => task.onOpen(resolve));
+           task.onMessage(({ data }) => seen.push(name + ' ' + data));
+           tasks.push(task);
+         }
+         await tasks[1].close({ code: 'x' }).catch(({ errMsg }) => seen.push(errMsg, tasks[1].readyState));
+         const closed = new Promise((resolve) => tasks[1].onClose(resolve));
+         closeSocket({ code: 4001 });
+         await sendSocketMessage({ data: 'hello' });
+         await closed;
+         while (!seen.includes('a hello')) await new Promise((resolve) => setTimeout(resolve, 10));
+         return seen.sort();`,
+      );
+      assert.deepEqual(got, [
+        1,
+        'a hello',
+        'closeSocket:fail parameter error: parameter.code should be Number instead of String',
+        'global 4001',
+      ]);
     });
 
     test('it is not asked for what the page does not allow, nor where a setting is wrong', {

@@ -105,6 +105,9 @@ const paths = {
     '<script src="connectsocket.js" data-wasm="elsewhere/module.bin" data-max-sockets="1" data-on-limit="replace"></script>',
   ),
   '/elsewhere/module.bin': { body: wasm, type: 'application/octet-stream' },
+  '/parameter.html': page('<script src="connectsocket.js" data-wasm="elsewhere/parameter.wasm"></script>'),
+  '/elsewhere/parameter.wasm': { body: wasm, type: 'application/wasm; charset=utf-8' },
+  '/button.html': page(`<button id="connectSocket"></button>${classic}`),
   '/twice.html': page(
     `${classic}<script>globalThis.first = connectSocket;</script>${classic}<script type="module" src="page.mjs"></script>`,
   ),
@@ -118,7 +121,11 @@ const paths = {
   '/frame.html': page('<iframe src="classic.html"></iframe>'),
   '/srcdoc.html': page(`<iframe srcdoc='${classic}'></iframe>`),
   '/inline.html': page(`<script>${readFileSync(join(dist, 'connectsocket.js'))}</script>`),
-  '/taken.html': page(`<script>globalThis.connectSocket = 'theirs';</script>${classic}
+  '/taken.html': page(`<script>
+    globalThis.connectSocket = 'theirs';
+    globalThis.warnings = [];
+    console.warn = (text) => warnings.push(text);
+    </script>${classic}
     <script type="module" src="page.mjs"></script>`),
   '/promise.html': page(`${classic}<script>
     globalThis.Native = Promise;
@@ -305,6 +312,18 @@ for (const name of engineNames) {
       ['round trip', 1000],
     );
     inPage(
+      'the MIME type with a parameter, which no engine takes while it streams',
+      'parameter.html',
+      'return roundTrip(connectSocket, echo);',
+      'round trip',
+    );
+    inPage(
+      'beside an element of the same name',
+      'button.html',
+      'return roundTrip(connectSocket, echo);',
+      'round trip',
+    );
+    inPage(
       'a second copy, and the other entry point, are the same module',
       'twice.html',
       'await roundTrip(connectSocket, echo); return [connectSocket === first, api.connectSocket === first, api.stats().tasks];',
@@ -391,8 +410,8 @@ for (const name of engineNames) {
     inPage(
       'beside a connectSocket of the page',
       'taken.html',
-      'return [connectSocket, await roundTrip(api.connectSocket, echo)];',
-      ['theirs', 'round trip'],
+      'return [connectSocket, warnings, await roundTrip(api.connectSocket, echo)];',
+      ['theirs', ['connectSocket: the page has its own, and keeps it'], 'round trip'],
     );
     inPage(
       'with a Promise that is replaced later',

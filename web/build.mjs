@@ -46,10 +46,10 @@ const wasmExec = {
  */
 const ownNames = `
   act admit afterJudgement askAgain asked attempt beat began callbacks callGo callOther carrying carryOut constructOf
-  deliver dial die endAll endPause enter established exited expire failAttempt failure fetchWhenIdle follow forget
+  deliver dial die endAll endPause enter established exited expire failAttempt failure fetchWhenIdle follow forget found
   goLive handlers handOver hold importObject isBetween isHidden isInDomains isOffline isPaused isRelayed judged keep kinds
   leave letGo limitAttempt lossError mayHold maySend offGlobal onAnswer onDeath onGlobal onLoss onStart openEarly post
-  opens other pass pendingBytes pendingMessages phase queueReplay receive redial redialled redials relayed relayLoss
+  opens other others pass pendingBytes pendingMessages phase queueReplay receive redial redialled redials relayed relayLoss
   renewing replay replayQueued restarts setSources shed startTimer tick timeoutError timer unsendable waitForNext
   waitForTick whenFree whenJudged whenOnline whenSettled whenVisible whyNotOpen
 `
@@ -137,8 +137,16 @@ function writeSmaller(script, map, exports) {
     map: smaller,
   } = minify(script.text, {
     // A template converts an object in another way than a sum does. A var of a parameter's name is lost where an app's
-    // tools turn async functions into generators.
-    compress: { passes: 5, varify: false, inline: 2, templates: false },
+    // tools turn async functions into generators. Compressed, the script is smaller without comparisons and sequences.
+    compress: {
+      passes: 5,
+      inline: 1,
+      comparisons: false,
+      hoist_funs: true,
+      sequences: false,
+      templates: false,
+      varify: false,
+    },
     mangle: { reserved: exports ?? [] },
     module: exports !== undefined, // its outermost names are its own
     sourceMap: { content: JSON.parse(map.text), includeSources: true, url: basename(map.path) },

@@ -1,4 +1,4 @@
-import { bare } from '../internal/jsbridge/outcome.js';
+import { bare, messageOf } from '../internal/jsbridge/outcome.js';
 import { builtin } from './globals.js';
 
 /**
@@ -33,8 +33,8 @@ export async function openFile(files, name, given, base) {
   let response;
   try {
     response = await (typeof place === 'string' ? get(place) : place);
-  } catch (/** @type {any} */ error) {
-    throw new Error(`the module could not be fetched: ${error?.message ?? error}${hint}`);
+  } catch (error) {
+    throw new Error(`the module could not be fetched: ${messageOf(error)}${hint}`);
   }
   const { ok, status, statusText, url } = response;
   if (!ok) throw new Error(`${url} answered ${status} ${statusText}`.trim() + hint);
@@ -52,10 +52,10 @@ export function locate(files, name, given, base) {
   if (isResponse(given)) return given;
   const own = ownURL(files[name]);
   // A unit test in Node runs the app's load({ wasm }) too, but without the server that has this URL.
-  const disk = /^file:/.test(String(given)) ? undefined : onDisk(name, own);
+  const disk = IN_PAGE || String(given).startsWith('file:') ? undefined : onDisk(name, own);
   if (disk) return disk;
   if (given !== undefined) return new URL(String(given), base).href;
-  if (own) return own.replace(VITE_DEPS, '/node_modules/connectsocket/dist/');
+  if (own) return IN_PAGE ? own : own.replace(VITE_DEPS, '/node_modules/connectsocket/dist/');
   throw new Error(`this script does not know its own URL; ${cure(name, '')}`);
 }
 
@@ -122,17 +122,17 @@ export async function get(url, init) {
   const fs = builtin('fs');
   if (!fs || !url.startsWith('file:')) return fetch(url, init && bare(init));
   const bytes = await fs.promises.readFile(builtin('url').fileURLToPath(url));
-  const headers = new Map([['content-type', 'another file']]);
+  const headers = { get: () => 'another file' };
   return /** @type {any} */ ({ ok: true, url, headers, arrayBuffer: async () => bytes });
 }
 
 /**
- * Whether a response can be compiled while it arrives: that insists on the MIME type, but a server that gives another must
- * still do.
+ * Whether a response can be compiled while it arrives: that insists on the very MIME type, without a parameter, but a server
+ * that gives another must still do.
  * @param {Response} response
  */
 export const streams = ({ headers }) =>
-  'compileStreaming' in WebAssembly && /^application\/wasm\b/i.test(headers.get('content-type') ?? '');
+  'compileStreaming' in WebAssembly && headers.get('content-type') === 'application/wasm';
 
 /**
  * The bytes of a URL, at once. A page may not ask for bytes then, only for text.

@@ -2,7 +2,7 @@
 import wasmExec from 'go:wasm_exec';
 import { createBridge } from '../internal/jsbridge/bridge.js';
 import { baseURL, parseURL } from '../internal/jsbridge/option.js';
-import { bare, run as runCallback } from '../internal/jsbridge/outcome.js';
+import { bare, messageOf, run as runCallback } from '../internal/jsbridge/outcome.js';
 import { HELD_SLOTS } from '../internal/jsbridge/wire.js';
 import { isResponse, locate, openFile, streams } from './files.js';
 import { createRest } from './rest.js';
@@ -91,10 +91,12 @@ export function connectsocket(files) {
     if (dead) {
       dead = false;
       setTimeout(() => startAgain().catch(giveUp), BACKOFF * 2 ** (deaths - 1));
-    } else {
-      // A response can be used once. Fetching the file in its place is not for us: the page may have asked for its integrity.
-      start().catch((error) => giveUp(error, isResponse(source)));
+      return undefined;
     }
+    const file = find();
+    // A response can be used once. Fetching the file in its place is not for us: the page may have asked for its integrity.
+    file.then(start).catch((error) => giveUp(error, isResponse(source)));
+    return file;
   }
 
   /** Called when the module has died: whether begin may start it again. */
@@ -112,13 +114,24 @@ export function connectsocket(files) {
    */
   function giveUp(error, forGood = false) {
     begun = false;
-    module.fail(error instanceof Error ? error : new Error(String(error)), forGood);
+    module.fail(messageOf(error), forGood);
   }
 
-  async function start() {
+  async function find() {
     if (typeof WebAssembly !== 'object') throw new Error('this page has no WebAssembly');
     if (typeof WebSocket !== 'function') throw new Error(NO_WEBSOCKET);
-    const file = await openFile(files, 'wasm', source, baseURL());
+    try {
+      new WebAssembly.Instance(new WebAssembly.Module(smallest)); // WebKit forbids no module
+    } catch {
+      throw new Error(
+        "this page's Content-Security-Policy forbids WebAssembly: script-src needs 'wasm-unsafe-eval'",
+      );
+    }
+    return openFile(files, 'wasm', source, baseURL());
+  }
+
+  /** @param {import('./files.js').File} file */
+  async function start(file) {
     const onProgress = progress;
     /** @type {LoadOption['onProgress']} */
     const told = onProgress && ((state) => runCallback(onProgress, state));
@@ -222,7 +235,10 @@ export function connectsocket(files) {
   };
   Object.assign(bridge.family.connectSocket, api);
   Object.defineProperty(page, MARK, bare({ value: api }));
-  if (!('connectSocket' in page)) page.connectSocket = bridge.family.connectSocket;
+  // What an element of that id gives is nobody's own.
+  if (!Object.getOwnPropertyDescriptor(page, 'connectSocket'))
+    page.connectSocket = bridge.family.connectSocket;
+  else if (IN_PAGE) console.warn('connectSocket: the page has its own, and keeps it');
   return /** @type {Api} */ (/** @type {unknown} */ (api));
 }
 
@@ -232,24 +248,33 @@ export function connectsocket(files) {
  */
 function checked(limits) {
   const settings = bare(limits);
-  const { relay, domains, onLimit, fallback } = settings;
-  for (const name of /** @type {const} */ (['maxSockets', 'maxHeldBytes', 'maxHeldMessages'])) {
-    const limit = settings[name];
-    const most = name === 'maxHeldMessages' ? HELD_SLOTS : 2 ** 31 - 1;
-    if (limit !== undefined && !(Number.isInteger(limit) && limit > 0 && limit <= most)) {
-      throw new Error(`${name} should be a whole number from 1 to ${most} instead of ${String(limit)}`);
+  const { relay, domains } = settings;
+  /**
+   * @param {keyof typeof settings} name
+   * @param {string} want
+   * @param {(value: any) => boolean} isIt
+   */
+  const check = (name, want, isIt) => {
+    const value = settings[name];
+    if (value !== undefined && !isIt(value)) {
+      throw new Error(`${name} should be ${want} instead of ${String(value)}`);
     }
-  }
-  if (onLimit !== undefined && onLimit !== 'fail' && onLimit !== 'replace') {
-    throw new Error(`onLimit should be fail or replace instead of ${String(onLimit)}`);
-  }
-  if (fallback !== undefined && typeof fallback !== 'function') {
-    throw new Error(`fallback should be a function instead of ${String(fallback)}`);
-  }
+  };
+  /** @param {keyof typeof settings} name @param {number} [most] */
+  const checkLimit = (name, most = 2 ** 31 - 1) =>
+    check(
+      name,
+      `a whole number from 1 to ${most}`,
+      (value) => Number.isInteger(value) && value > 0 && value <= most,
+    );
+  checkLimit('maxSockets');
+  checkLimit('maxHeldBytes');
+  checkLimit('maxHeldMessages', HELD_SLOTS);
+  check('onLimit', 'fail or replace', (value) => value === 'fail' || value === 'replace');
+  check('fallback', 'a function', (value) => typeof value === 'function');
   if (relay !== undefined) {
-    const url = parseURL(relay);
-    if (!url || !/^wss?:$/.test(url.protocol)) throw new Error(`invalid relay URL "${relay}"`);
-    settings.relay = url.href;
+    settings.relay = parseURL(relay)?.href;
+    if (!/^wss?:/.test(`${settings.relay}`)) throw new Error(`invalid relay URL "${relay}"`);
   }
   if (domains !== undefined) {
     settings.domains = domains.map((domain) => {
@@ -278,22 +303,17 @@ async function instantiate(response, imports, onProgress) {
   return source;
 }
 
+/** The smallest module that there is; all begin with it. */
+const smallest = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
 /**
- * Says in words of use to a person why a module that has arrived could not be instantiated: engines tell a policy,
- * a truncated file and a foreign one in ways of their own.
+ * Says in words of use to a person why a module that has arrived could not be instantiated: engines tell a truncated file
+ * and a foreign one in ways of their own.
  * @param {import('./files.js').File} file
  * @param {unknown} error
  * @returns {Promise<never>}
  */
 async function diagnose({ url, open, hint }, error) {
-  const smallest = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0); // module there is; all begin with it
-  try {
-    await WebAssembly.instantiate(smallest);
-  } catch {
-    throw new Error(
-      "this page's Content-Security-Policy forbids WebAssembly: script-src needs 'wasm-unsafe-eval'",
-    );
-  }
   const response = await open();
   const bytes = new Uint8Array(await response.arrayBuffer());
   if (bytes.subarray(0, 8).some((byte, i) => byte !== smallest[i])) {

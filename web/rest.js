@@ -2,6 +2,7 @@
  * The rest of a module that is delivered in two parts: fetched when the page is idle, or at once when a function in it is
  * called before that. It joins the first part's table and memory; see split/README.md.
  */
+import { messageOf } from '../internal/jsbridge/outcome.js';
 import { get, getNow, streams } from './files.js';
 import { sha256 } from './sha256.js';
 
@@ -79,7 +80,6 @@ export function createRest(hash, { onLoss, pause }) {
   async function compile(source) {
     const isURL = typeof source === 'string';
     const response = await (isURL ? get(source, { integrity: `sha256-${hash}` }) : source);
-    if (!response.ok) throw new Error(`${response.url} answered ${response.status}`);
     if (isURL && streams(response)) return WebAssembly.compileStreaming(response); // the browser has checked it
     const bytes = new Uint8Array(await response.arrayBuffer());
     check(bytes, response.url);
@@ -99,7 +99,7 @@ export function createRest(hash, { onLoss, pause }) {
         why = error;
       }
     }
-    throw new Error(`the rest of the module could not be had: ${why instanceof Error ? why.message : why}`);
+    throw new Error(`the rest of the module could not be had: ${messageOf(why)}`);
   }
 
   return {
@@ -120,7 +120,7 @@ export function createRest(hash, { onLoss, pause }) {
     setSources(given) {
       sources = given;
       // A response that fails is noticed when it is its turn.
-      for (const source of given) if (typeof source === 'object') Promise.resolve(source).catch(() => {});
+      for (const source of given) Promise.resolve(source).catch(() => {});
     },
     follow(imports, exports) {
       first = { imports, exports };

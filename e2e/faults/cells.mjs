@@ -193,7 +193,7 @@ export const cells = [
       direct: told('timeout'),
       // The relay's clock may be first, if the page's timer is late.
       'behind the relay': [told('timeout: the relay has not answered for URL'), told('timeout')],
-      'before the relay': told('timeout: the relay could not be reached'),
+      'before the relay': told('timeout: the relay could not be reached after N ms; URL was not asked'),
     },
   },
   ...[200, 301, 401, 404, 500, 503].map((status) => ({

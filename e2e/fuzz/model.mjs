@@ -398,7 +398,8 @@ export class Model {
     const { fields = {} } = option;
     const faults = unreadable(option);
     const { url, header, protocols: offers, reconnect, heartbeat } = fields;
-    if (faults.length === 0 && url?.throws === undefined && typeOf(url) !== 'String') {
+    const read = option.whole === undefined || faults.length === 0;
+    if (read && url?.throws === undefined && typeOf(url) !== 'String') {
       faults.push(`parameter.url should be String instead of ${typeOf(url)}`);
     }
     if (header?.v !== undefined) faults.push(headers[header.v][1]);

@@ -147,9 +147,7 @@ func renew(_ js.Value, args []js.Value) any {
 
 func readCall(call, relayed js.Value) task.Call {
 	c := task.Call{
-		Type:    call.Get("type").String(),
 		Fault:   call.Get("fault").String(),
-		URLType: call.Get("urlType").String(),
 		URL:     call.Get("url").String(),
 		Scheme:  call.Get("scheme").String(),
 		Host:    call.Get("host").String(),

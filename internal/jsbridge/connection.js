@@ -17,6 +17,7 @@ import {
   checkSendable,
   describe,
   isPlain,
+  isSound,
   mismatch,
   noCallbacks,
   readClose,
@@ -270,13 +271,10 @@ export function createConnections(module, settings) {
     /** What onError says of an attempt that took too long. */
     timeoutError() {
       if (!this.relayed) return TEXT_TIMEOUT;
-      if (this.phase === WAITING)
-        return `${TEXT_TIMEOUT}: the module was still loading; the relay was not asked`;
-      return `${TEXT_TIMEOUT}: ${
-        this.asked
-          ? `the relay "${settings.relay}" has not answered for "${this.call.url}"`
-          : `the relay "${settings.relay}" could not be reached`
-      }`;
+      let why = this.relayLoss();
+      if (this.phase === WAITING) why = 'the module was still loading; the relay was not asked';
+      else if (this.asked) why = `the relay "${settings.relay}" has not answered for "${this.call.url}"`;
+      return `${TEXT_TIMEOUT}: ${why}`;
     }
 
     /** Nothing that the WebSocket says from now on counts; it is closed. */
@@ -330,12 +328,21 @@ export function createConnections(module, settings) {
         this.admit();
       };
       module.whenSettled(judge);
-      if (!judged && !module.isPaused) this.openEarly();
+      if (judged || module.isPaused) return;
+      // With a fallback a module that cannot be had costs no connection: its file is awaited first.
+      if (settings.fallback) module.found?.then(() => this.openEarly(), noop);
+      else this.openEarly();
     }
 
     /** Opens the WebSocket while the module loads, if it is sure that the Go half will accept the call. */
     openEarly() {
-      if (!isPlain(this.call) || early.size >= settings.maxSockets || !this.isInDomains()) return;
+      if (
+        this.phase !== WAITING ||
+        !isPlain(this.call) ||
+        early.size >= settings.maxSockets ||
+        !this.isInDomains()
+      )
+        return;
       try {
         this.open();
         early.add(this);
@@ -352,8 +359,9 @@ export function createConnections(module, settings) {
     admit() {
       if (this.phase !== WAITING) return;
       if (module.failure()) {
-        if (settings.fallback && !this.call.fault && this.isInDomains()) this.handOver(settings.fallback);
-        else this.finish(`connectSocket:fail ${module.failure()}`);
+        const { fault } = this.call;
+        if (settings.fallback && isSound(this.call) && this.isInDomains()) this.handOver(settings.fallback);
+        else this.finish(`connectSocket:fail ${fault ? `parameter error: ${fault}` : module.failure()}`);
         return;
       }
       const id = module.enter('connect', this.call, this.relayed);
@@ -453,7 +461,7 @@ export function createConnections(module, settings) {
      */
     pass(kind, payload) {
       if (this.phase !== SERVED) return;
-      const others = newest() === this ? globals.list(kind) : [];
+      const others = newest()?.id > this.id ? [] : globals.list(kind);
       if (kind === OPEN) this.opened = true;
       if (kind === CLOSE) this.end();
       if (others.length > 0 || this.handlers.list(kind).length > 0) {
@@ -914,7 +922,11 @@ export function createConnections(module, settings) {
       if (this.phase === WAITING) return this.whenJudged(() => this.close(option));
       if (module.isPaused) return whenFree(() => this.close(option));
       const { fault, code, reason, callbacks } = readClose(option);
-      if (this.phase === SERVED) return this.callOther('close', { code, reason }, callbacks, 'closeSocket');
+      if (this.phase === SERVED) {
+        if (fault) return outcome(callbacks, false, `closeSocket:fail parameter error: ${fault}`);
+        served.delete(this);
+        return this.callOther('close', { code, reason }, callbacks, 'closeSocket');
+      }
       if (this.phase !== ENDED) {
         const bytes = new TextEncoder().encode(reason).length;
         const answer = module.enter('close', this.id, fault, code, bytes);
@@ -957,7 +969,11 @@ export function createConnections(module, settings) {
   const whenFree = (call) => later(module.whenFree, call);
 
   /** The task that the global functions are for, if there is one. */
-  const newest = () => [...served].pop() ?? (module.go && connections.get(module.enter('newest')));
+  function newest() {
+    const own = module.go && connections.get(module.enter('newest'));
+    const other = [...served].pop();
+    return own?.id > (other?.id ?? 0) ? own : other;
+  }
 
   /**
    * @param {number} kind

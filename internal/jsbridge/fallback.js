@@ -14,10 +14,10 @@ const methods = ['send', 'close', ...EVENTS.map((name) => `on${name}`)];
  * @param {import('./option.js').Call} call
  * @returns {Promise<OtherTask>}
  */
-export const callFallback = (fallback, { url, protocols, timeout, unsendable }) =>
+export const callFallback = (fallback, { target, protocols, timeout, unsendable }) =>
   new Promise((resolve, reject) => {
     // Where there is a callback uni-app returns a task, else a promise of none.
-    const given = fallback({ url, protocols, timeout, ...unsendable, success() {}, fail: reject });
+    const given = fallback({ url: target, protocols, timeout, ...unsendable, success() {}, fail: reject });
     Promise.resolve(given)
       .then((/** @type {any} */ task) => {
         if (!methods.every((name) => typeof task?.[name] === 'function')) throw new Error('it gives no task');

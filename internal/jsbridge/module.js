@@ -21,7 +21,8 @@ const FAILED = 3;
 /**
  * What loads the module and starts it.
  * @typedef {object} Host
- * @property {() => void} begin called when a call needs the module: it leads to `start` or `fail`
+ * @property {() => Promise<unknown> | undefined} begin called when a call needs the module: it leads to `start` or `fail`; what
+ * it returns resolves when the module's file is there
  * @property {() => boolean} restarts called at each death; it says whether `begin` may start another module
  * @property {() => void} onOpen called when a connection has opened
  */
@@ -71,6 +72,9 @@ export function createModule({ version, host, configuration, onStart, onDeath })
     /** Resolves when it runs for the first time; rejects when it fails before that. */
     ready,
 
+    /** @type {Promise<unknown> | undefined} resolves when its file is there */
+    found: undefined,
+
     /** Why no call can succeed now; empty while there is hope. */
     failure: () => (state === FAILED ? failure : ''),
 
@@ -81,7 +85,7 @@ export function createModule({ version, host, configuration, onStart, onDeath })
     wake(force = false) {
       if (state !== IDLE && (state !== FAILED || (final && !force))) return;
       state = LOADING;
-      host.begin();
+      module.found = host.begin();
     },
 
     /**
@@ -159,7 +163,7 @@ export function createModule({ version, host, configuration, onStart, onDeath })
       const reason = `the module has died: ${describe(why)}`;
       module.go = undefined;
       const again = host.restarts();
-      if (!again) module.fail(new Error(reason), true);
+      if (!again) module.fail(reason, true);
       else if (ran) state = IDLE;
       else host.begin();
       if (ran) onDeath(reason);
@@ -167,14 +171,14 @@ export function createModule({ version, host, configuration, onStart, onDeath })
 
     /**
      * Refuses the calls that wait, and those to come until the next `wake`.
-     * @param {Error} why
+     * @param {string} why
      * @param {boolean} [forGood] whether there will be no other try
      */
     fail(why, forGood = false) {
       state = FAILED;
       final = forGood;
-      failure = why.message;
-      markFailed(why);
+      failure = why;
+      markFailed(new Error(why));
       flush();
     },
 
@@ -189,9 +193,7 @@ export function createModule({ version, host, configuration, onStart, onDeath })
      */
     start(itsVersion, dispatch, configure, connect, renew, close) {
       if (version && itsVersion !== version) {
-        module.fail(
-          new Error(`the module is of version ${itsVersion || 'unknown'}, the script of ${version}`),
-        );
+        module.fail(`the module is of version ${itsVersion || 'unknown'}, the script of ${version}`);
         return;
       }
       state = LOADING; // a page may start it without being asked

@@ -108,7 +108,7 @@ func TestModuleThatCannotBeLoaded(t *testing.T) {
 		const closing = closeSocket();
 		onSocketOpen(note('global open'));
 		promise.catch(note('rejected'));
-		broken.module.fail(new Error('`+failed+`'), true);
+		broken.module.fail('`+failed+`', true);
 		await ended;
 		log.push(await outcome(sent));
 		log.push(await outcome(closing));

@@ -210,9 +210,9 @@ export function checkSendable(data, name) {
 /** The URL that relative URLs are relative to; undefined outside of pages and workers. */
 export function baseURL() {
   const { document, location } = /** @type {Partial<typeof globalThis>} */ (globalThis);
-  const href = document?.baseURI ?? location?.href;
-  // Nothing is relative to a blob: URL. Its creator's origin is the best that is known.
-  return href?.startsWith('blob:') ? new URL(href).origin : href;
+  // Nothing is relative to a blob: URL. Its creator's origin, which is part of it, is the best that is known; in a sandbox
+  // that is null.
+  return (document?.baseURI ?? location?.href)?.replace(/^blob:(?!null)/, '');
 }
 
 /**
@@ -228,6 +228,17 @@ export function parseURL(text) {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Joins the subprotocols of a header to those of its option. Empty elements of the header's list do not count (RFC 9110
+ * section 5.6.1).
+ * @param {Pick<Call, 'protocols' | 'own' | 'others'>} call
+ */
+function joinProtocols(call) {
+  call.protocols = [...call.own];
+  for (const each of call.others.map((text) => text.trim()))
+    if (each && !call.protocols.includes(each)) call.protocols.push(each);
 }
 
 /** @param {any} option */
@@ -258,43 +269,46 @@ const warn = (text) => console.warn(`connectSocket: ${text}; it is not sent`);
  * @returns {string | undefined}
  */
 function fieldText(value) {
-  if (['string', 'number', 'boolean', 'bigint'].includes(typeof value)) return String(value);
   try {
-    const texts = Array.isArray(value) ? value.map(fieldText).filter((text) => text !== undefined) : [];
-    return texts.length > 0 ? texts.join(', ') : undefined;
+    const values = (Array.isArray(value) ? value : [value]).filter((each) =>
+      /string|number|boolean|bigint/.test(typeof each),
+    );
+    return values.length > 0 ? values.join(', ') : undefined;
   } catch {
-    return undefined; // a revoked Proxy, or an array that contains itself
+    return undefined; // a revoked Proxy
   }
 }
 
+/** @param {unknown} value */
+const isGiven = (value) => value !== undefined && value !== null;
+
 /**
- * Reads header, a record, `Headers` or a `Map`. What cannot be sent is left out with a warning, undefined and null without.
+ * Reads header, a record, `Headers` or a `Map`, into a call. What cannot be sent is left out with a warning, undefined and null
+ * without.
  * @param {any} option
- * @param {string[]} protocols Sec-WebSocket-Protocol joins these
- * @returns {Record<string, string> | undefined}
+ * @param {Pick<Call, 'others' | 'unsendable'>} call
  */
-function readHeader(option, protocols) {
+function readHeader(option, call) {
   const header = get(option, 'header') ?? {};
   if (!isObject(header, 'parameter.header')) throw mismatch('parameter.header', 'Object', header);
   /** @type {Record<string, string>} */
   const fields = bare(); // where "__proto__" is a field like any other
+  call.others = [];
   reading('parameter.header', () => {
     const entries =
       typeof header[Symbol.iterator] === 'function' ? Array.from(header) : Object.entries(header);
     for (const [key, value] of entries) {
-      if (value === undefined || value === null) continue;
+      if (!isGiven(value)) continue;
       const name = String(key);
       const text = fieldText(value);
       if (text === undefined) warn(`header.${name} should be String instead of ${typeName(value)}`);
       else if (/^referer$/i.test(name)) warn('Referer is not available in header');
-      else if (/^sec-websocket-protocol$/i.test(name)) {
-        for (const protocol of text.split(',').map((each) => each.trim()))
-          if (!protocols.includes(protocol)) protocols.push(protocol);
-      } else if (ownFields.test(name)) warn(`header.${name} is the connection's own`);
+      else if (/^sec-websocket-protocol$/i.test(name)) call.others.push(...text.split(','));
+      else if (ownFields.test(name)) warn(`header.${name} is the connection's own`);
       else fields[name] = text;
     }
   });
-  return Object.keys(fields).length > 0 ? { ...fields } : undefined;
+  call.unsendable.header = Object.keys(fields).length > 0 ? { ...fields } : undefined;
 }
 
 /**
@@ -366,12 +380,11 @@ function readTimeout(option) {
 /**
  * Reads url into a call.
  * @param {any} option
- * @param {Pick<Call, 'urlType' | 'url' | 'target' | 'scheme' | 'host'>} call
+ * @param {Pick<Call, 'url' | 'target' | 'scheme' | 'host'>} call
  */
 function readURL(option, call) {
   const url = get(option, 'url');
-  call.urlType = typeName(url);
-  if (typeof url !== 'string') return;
+  if (typeof url !== 'string') throw mismatch('parameter.url', 'String', url);
   const parsed = parseURL(url);
   call.url = url;
   call.target = parsed?.href ?? '';
@@ -385,9 +398,7 @@ function readURL(option, call) {
  */
 export function readCall(option) {
   const call = {
-    type: typeName(option),
     fault: '',
-    urlType: 'Undefined',
     /** As it was given. */
     url: '',
     /** What goes out; empty if the URL does not parse. */
@@ -399,6 +410,10 @@ export function readCall(option) {
     relay: undefined,
     /** @type {string[]} */
     protocols: [],
+    /** @type {string[]} those of the option, without those of its header */
+    own: [],
+    /** @type {string[]} those of the header */
+    others: [],
     /** @type {ReturnType<typeof readReconnect>} */
     reconnect: undefined,
     /** @type {ReturnType<typeof readHeartbeat>} */
@@ -415,16 +430,16 @@ export function readCall(option) {
     callbacks: noCallbacks(),
   };
   try {
-    if (!isObject(option)) return call;
-    call.type = 'Object';
+    if (!isObject(option)) throw mismatch('parameter', 'Object', option);
     readCallbacks(option, call.callbacks);
     readURL(option, call);
     call.timeout = readTimeout(option);
     call.relay = get(option, 'relay');
-    call.protocols = readProtocols(option);
+    call.own = readProtocols(option);
     call.reconnect = readReconnect(option);
     call.heartbeat = readHeartbeat(option);
-    call.unsendable.header = readHeader(option, call.protocols);
+    readHeader(option, call);
+    joinProtocols(call);
     call.unsendable.tcpNoDelay = readBoolean(option, 'tcpNoDelay');
     call.unsendable.perMessageDeflate = readBoolean(option, 'perMessageDeflate');
   } catch (fault) {
@@ -446,13 +461,14 @@ export function readRenewal(call, option) {
   try {
     if (!isObject(option)) throw mismatch('what reconnect.option gives', 'Object', option);
     const given = {
-      url: get(option, 'url') ?? undefined,
-      protocols: get(option, 'protocols') ?? call.protocols,
-      header: get(option, 'header') ?? undefined,
+      url: get(option, 'url'),
+      protocols: get(option, 'protocols') ?? call.own,
+      header: get(option, 'header'),
     };
-    if (given.url !== undefined) readURL(given, next);
-    next.protocols = [...readProtocols(given)];
-    if (given.header !== undefined) next.unsendable.header = readHeader(given, next.protocols);
+    if (isGiven(given.url)) readURL(given, next);
+    next.own = readProtocols(given);
+    if (isGiven(given.header)) readHeader(given, next);
+    joinProtocols(next);
   } catch (fault) {
     next.fault = describe(fault);
   }
@@ -460,18 +476,23 @@ export function readRenewal(call, option) {
 }
 
 /**
+ * Whether all could be read, and the URL is one of a WebSocket.
+ * @param {Call} call
+ */
+export const isSound = ({ fault, scheme }) => fault === '' && /^wss?:$/.test(scheme);
+
+/**
  * Whether nothing in a call can make the Go half refuse it, but the settings: a hint, for opening its WebSocket early.
  * @param {Call} call
  */
-export const isPlain = ({ fault, scheme, reconnect, heartbeat }) =>
-  fault === '' &&
-  /^wss?:$/.test(scheme) &&
-  Object.values({ ...reconnect, ...heartbeat }).every(
+export const isPlain = (call) =>
+  isSound(call) &&
+  Object.values({ ...call.reconnect, ...call.heartbeat }).every(
     (value) => typeof value !== 'number' || Number.isNaN(value),
   );
 
 /** The characters of a token (RFC 9110 section 5.6.2), which a subprotocol must be. */
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const token = /^[\w!#$%&'*+\-.^`|~]+$/;
 
 /**
  * Throws what the constructor of a WebSocket throws for the URL and the subprotocols of a call, for a call whose WebSocket
@@ -479,9 +500,10 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
  * @param {Call} call
  */
 export function checkRelayed({ target, protocols }) {
-  if (target.includes('#')) throw new DOMException(`The URL '${target}' has a fragment`, 'SyntaxError');
-  const bad = protocols.find((each, i) => !token.test(each) || protocols.indexOf(each) < i);
+  const bad = target.includes('#')
+    ? target
+    : protocols.find((each, i) => !token.test(each) || protocols.indexOf(each) < i);
   if (bad !== undefined) {
-    throw new DOMException(`The subprotocol '${bad}' is not a token or is repeated`, 'SyntaxError');
+    throw new DOMException(`"${bad}" has a fragment, is not a token or is repeated`, 'SyntaxError');
   }
 }

@@ -146,10 +146,19 @@ test('what is wrong with a call', () => {
     'parameter.reconnect.factor should be Number instead of String': { reconnect: { factor: '2' } },
     'reading parameter.url threw Error: trap': Object.defineProperty({}, 'url', { get: trap }),
   };
-  for (const [fault, given] of Object.entries(faults)) assert.equal(option.readCall(given).fault, fault);
+  for (const [fault, given] of Object.entries(faults)) {
+    assert.equal(option.readCall('url' in given ? given : { url, ...given }).fault, fault);
+  }
   assert.deepEqual(
-    [undefined, null, [], 'x', new Date()].map((given) => option.readCall(given).type),
-    ['Undefined', 'Null', 'Array', 'String', 'Object'],
+    [undefined, null, [], 'x', { url: 1 }, new Date()].map((given) => option.readCall(given).fault),
+    [
+      'parameter should be Object instead of Undefined',
+      'parameter should be Object instead of Null',
+      'parameter should be Object instead of Array',
+      'parameter should be Object instead of String',
+      'parameter.url should be String instead of Number',
+      'parameter.url should be String instead of Undefined',
+    ],
   );
 });
 
@@ -213,6 +222,12 @@ test('URLs', () => {
     const call = option.readCall({ url: given });
     assert.deepEqual([call.fault, call.url, call.target], ['', given, target]);
   }
+  const target = (/** @type {string} */ href, /** @type {string} */ given) => {
+    Object.assign(globalThis, { location: { href } });
+    return option.readCall({ url: given }).target;
+  };
+  assert.equal(target('blob:null/1', 'wss://a.example'), 'wss://a.example/'); // of a frame in a sandbox
+  assert.equal(target('blob:null/1', '/chat'), '');
   Object.assign(globalThis, { location: { href: 'blob:https://page.example/0-0' } });
   assert.equal(option.readCall({ url: '/chat' }).target, 'wss://page.example/chat');
   Reflect.deleteProperty(globalThis, 'location');
@@ -257,7 +272,7 @@ test('what is sent of a header', () => {
 
 test('what of a header is left out with a warning', () => {
   const list = /** @type {unknown[]} */ ([]);
-  list.push(list);
+  list.push(list, list);
   const header = {
     ...{ a: {}, b() {}, c: Symbol(), d: revoked(), e: list, f: [] },
     ...{
@@ -293,6 +308,34 @@ test('a subprotocol in header joins protocols', () => {
   const call = option.readCall({ url, protocols: ['a', 'b'], header });
   assert.deepEqual([call.protocols, call.unsendable.header, warnings], [['a', 'b', 'c'], undefined, []]);
   assert.deepEqual(option.readCall({ url, protocols: 'a' }).protocols, ['a']);
+  for (const text of ['', 'a,', ' , a', 'a,,a', ['', 'a']]) {
+    const { fault, protocols } = option.readCall({ url, header: { 'Sec-WebSocket-Protocol': text } });
+    assert.deepEqual([fault, protocols], ['', text === '' ? [] : ['a']]);
+  }
+});
+
+test('a renewal replaces the subprotocols of the header and of the option each by its own', () => {
+  const ticket = (/** @type {number} */ n) => ({ 'Sec-WebSocket-Protocol': `ticket${n}` });
+  let call = option.readCall({ url, protocols: ['chat'], header: ticket(1) });
+  const offered = [call.protocols];
+  for (const given of [
+    { header: ticket(2) },
+    { header: ticket(3) },
+    {},
+    { protocols: ['v2'] },
+    { header: {} },
+  ]) {
+    call = option.readRenewal(call, given);
+    offered.push(call.protocols);
+  }
+  assert.deepEqual(offered, [
+    ['chat', 'ticket1'],
+    ['chat', 'ticket2'],
+    ['chat', 'ticket3'],
+    ['chat', 'ticket3'],
+    ['v2', 'ticket3'],
+    ['v2'],
+  ]);
 });
 
 test('a call that nothing in it can make fail', () => {

@@ -16,6 +16,13 @@ export const noop = () => {};
 export const bare = (object) => Object.assign(Object.create(null), object);
 
 /**
+ * What is told of a thrown value, without the name of its class.
+ * @param {any} error
+ * @returns {string}
+ */
+export const messageOf = (error) => String(error?.message ?? error);
+
+/**
  * Calls f with res. What f throws reaches `window.onerror` and nobody else.
  * @param {Callback} f
  * @param {unknown} res

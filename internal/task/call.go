@@ -14,16 +14,11 @@ func (r Refusal) Error() string { return string(r) }
 
 // Call is what the host read of a connectSocket call's option.
 type Call struct {
-	// Type of the option, as an errMsg names it: Undefined, Null, Array, String,
-	// Object … If it is not Object, all else is empty.
-	Type string
 	// Fault says what went wrong while reading the option, and where; empty if
-	// nothing did.
+	// nothing did. What comes after it is empty then.
 	Fault string
-	// URLType is the type of url. URL is its value if that is a String: as it was
-	// given.
-	URLType string
-	URL     string
+	// URL is as it was given.
+	URL string
 	// Scheme ("wss:") and Host ("a.example:8080") are as the host's URL parser gives
 	// them, in lower case; empty if the URL does not parse.
 	Scheme, Host string
@@ -38,12 +33,8 @@ const parameterError = "connectSocket:fail parameter error: "
 
 func (c *Call) check(domains []string) error {
 	switch {
-	case c.Type != "Object":
-		return Refusal(parameterError + "parameter should be Object instead of " + c.Type)
 	case c.Fault != "":
 		return Refusal(parameterError + c.Fault)
-	case c.URLType != "String":
-		return Refusal(parameterError + "parameter.url should be String instead of " + c.URLType)
 	case c.Scheme != "ws:" && c.Scheme != "wss:":
 		return Refusal(`connectSocket:fail invalid url "` + c.URL + `"`)
 	case len(domains) > 0 && !slices.Contains(domains, c.Scheme+"//"+c.Host):

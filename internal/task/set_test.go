@@ -8,7 +8,7 @@ import (
 )
 
 func call() Call {
-	return Call{Type: "Object", URLType: "String", URL: "wss://a.example/x", Scheme: "wss:", Host: "a.example"}
+	return Call{URL: "wss://a.example/x", Scheme: "wss:", Host: "a.example"}
 }
 
 // connected returns a host with one task, which is connecting.
@@ -48,9 +48,6 @@ func TestRefusals(t *testing.T) {
 		call Call
 		want string
 	}{
-		{"undefined", Call{Type: "Undefined"}, "connectSocket:fail parameter error: parameter should be Object instead of Undefined"},
-		{"array", Call{Type: "Array"}, "connectSocket:fail parameter error: parameter should be Object instead of Array"},
-		{"url", with(func(c *Call) { c.URLType = "Number" }), "connectSocket:fail parameter error: parameter.url should be String instead of Number"},
 		{"fault", with(func(c *Call) { c.Fault = "reading parameter.url threw 1" }), "connectSocket:fail parameter error: reading parameter.url threw 1"},
 		{"scheme", with(func(c *Call) { c.URL, c.Scheme = "http://x", "http:" }), `connectSocket:fail invalid url "http://x"`},
 		{"unparsable", with(func(c *Call) { c.URL, c.Scheme = "wss://", "" }), `connectSocket:fail invalid url "wss://"`},
@@ -230,7 +227,7 @@ func TestReplace(t *testing.T) {
 		t.Errorf("the replaced task saw %v", got)
 	}
 	third := call()
-	third.URLType = "Number"
+	third.Fault = "parameter.url should be String instead of Number"
 	if _, err := h.connect(third); err == nil || h.set.State(second.id) != Connecting {
 		t.Error("a refused call replaced the task")
 	}

@@ -47,7 +47,7 @@ func walk(t testing.TB, program []byte) {
 		}
 		if op %= 13; op == 0 || c == nil {
 			live := h.set.Live()
-			c := Call{Type: "Object", URLType: "String", Scheme: "ws:", Relayed: arg%3 == 0}
+			c := Call{Scheme: "ws:", Relayed: arg%3 == 0}
 			if arg%4 == 0 {
 				c.Reconnect = &Reconnect{Retries: float64(arg / 64), MinDelay: 100, MaxDelay: 1000, Factor: 2, Jitter: 1}
 			}

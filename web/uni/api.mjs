@@ -3,6 +3,7 @@
  * compiler has rewritten, and on the object `uni` for what it has not.
  */
 import {
+  globalInterceptors,
   hasCallback,
   invokeApi,
   scopedInterceptors,
@@ -29,7 +30,10 @@ function intercept(name, call, option) {
   } catch {
     return call(option); // which says what is wrong with it
   }
-  return wrapperReturnValue(name, invokeApi(name, call, own, []));
+  let value = invokeApi(name, call, own, []);
+  // An interceptor that returns false has stopped the call: its promise stays pending, as uni's does.
+  if (value === undefined && isAsync(option)) value = new Promise(() => {});
+  return wrapperReturnValue(name, value);
 }
 
 /** As uni has it: returns the task where the option has a callback, else a promise. */
@@ -52,14 +56,17 @@ export const uni = /* @__PURE__ */ Object.assign(/* @__PURE__ */ ours.install(un
   closeSocket,
 });
 
-/** Uni's own connectSocket without the interceptors of its name: ours has called them already. */
+/** Uni's own connectSocket without interceptors: ours has called them already. */
 function fallback(option) {
-  const interceptors = scopedInterceptors.connectSocket;
+  const scoped = scopedInterceptors.connectSocket;
+  const global = { ...globalInterceptors };
   delete scopedInterceptors.connectSocket;
+  for (const hook of Object.keys(global)) delete globalInterceptors[hook];
   try {
     return uniConnectSocket(option);
   } finally {
-    if (interceptors) scopedInterceptors.connectSocket = interceptors;
+    if (scoped) scopedInterceptors.connectSocket = scoped;
+    Object.assign(globalInterceptors, global);
   }
 }
 

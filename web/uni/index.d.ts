@@ -1,4 +1,4 @@
-import type { Settings } from '../dist/connectsocket.js' with { 'resolution-mode': 'import' };
+import type { Settings } from '../dist/cjs/connectsocket.js';
 
 /** A Vite plugin for uni-app (Vue 3, H5), to stand beside `uni()` in `plugins`. */
 declare function connectsocket(options?: connectsocket.Options): connectsocket.Plugin;

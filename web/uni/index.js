@@ -5,7 +5,13 @@ const UNI_FILE = /\/@dcloudio\/uni-h5\/dist[^/]*\/uni-h5\.es\.js(\?|$)/;
 const API = join(__dirname, 'api.mjs').split(sep).join('/'); // as Vite writes paths
 
 // What uni-h5 calls its functions with: see api.mjs.
-const INTERNALS = ['hasCallback', 'invokeApi', 'wrapperReturnValue', 'scopedInterceptors'];
+const INTERNALS = [
+  'hasCallback',
+  'invokeApi',
+  'wrapperReturnValue',
+  'scopedInterceptors',
+  'globalInterceptors',
+];
 
 /**
  * A Vite plugin for uni-app (Vue 3, H5): uni.connectSocket and its family are ours, in `uni` and `uni build`. What
