@@ -96,6 +96,8 @@ for (const column of /** @type {Column[]} */ (['stock', 'ours'])) {
         await compare(table, column, server.url + contract(''), build);
         assert.deepEqual(await visit(server.url, talk), said);
         if (column === 'ours') assert.deepEqual(await visitWithout(built, server.url, talk), said);
+        // The whole of uni is global where nothing is shaken off.
+        if (!treeShaking) assert.deepEqual(await visit(server.url, intercept), intercepted);
       } finally {
         await server.close();
       }
@@ -120,6 +122,46 @@ test('uni', patience, async () => {
     await server.close();
   }
 });
+
+const intercepted = ['invoke', 'success', 'open', '?mine&once', 'pending'];
+
+/** Calls through interceptors for every function and for one, and returns what they have seen. */
+async function intercept() {
+  const { uni } = /** @type {any} */ (globalThis);
+  while (!document.querySelector('.log')?.textContent?.includes('open')) {
+    await new Promise((resolve) => setTimeout(resolve, 50)); // the app's own connection
+  }
+  /** @type {string[]} */
+  const seen = [];
+  /** @type {string[]} */
+  const opened = [];
+  globalThis.WebSocket = class extends WebSocket {
+    /** @param {string | URL} url @param {string | string[]} [protocols] */
+    constructor(url, protocols) {
+      super(url, protocols);
+      opened.push(new URL(url).search);
+    }
+  };
+  const interceptor = {
+    invoke(/** @type {{ url: string }} */ option) {
+      seen.push('invoke');
+      option.url += '&once';
+    },
+    success: () => seen.push('success'),
+  };
+  uni.addInterceptor(interceptor);
+  const task = uni.connectSocket({ url: `ws://${location.host}/echo?mine`, complete() {} });
+  await new Promise((resolve) => task.onOpen(resolve));
+  uni.removeInterceptor(interceptor);
+  seen.push('open', ...opened);
+  task.close({});
+  uni.addInterceptor('sendSocketMessage', { invoke: () => false });
+  const stopped = uni.sendSocketMessage({ data: 'never sent' });
+  uni.removeInterceptor('sendSocketMessage');
+  const pause = new Promise((resolve) => setTimeout(resolve, 50, 'pending'));
+  seen.push(await Promise.race([stopped, pause]));
+  return seen;
+}
 
 /** Uses the first page of the app: says hello, closes, and returns the lines that it shows then. */
 async function talk() {
