@@ -53,6 +53,8 @@ const paths = {
   },
   '/missing.html': page(`<script src="missing.js"></script>${script}`),
   '/missing.js': { body: `globalThis.more = { wasm: 'missing.wasm' };` },
+  '/mistaken.html': page(`<script src="mistaken.js"></script>${script}`),
+  '/mistaken.js': { body: `globalThis.more = { wasm: 'other.js' };` },
   '/domains.html': page(`<script src="without.js"></script><script src="domains.js"></script>${script}`),
   '/domains.js': { body: `globalThis.more = { domains: ['ws://a.example'] };` },
   '/working.html': page(`<script src="instances.js"></script>${script}`),
@@ -158,6 +160,7 @@ for (const name of engineNames) {
       ['no WebAssembly', 'without.html', /this page has no WebAssembly/],
       ['a policy that forbids it', 'forbidden.html', /Content-Security-Policy forbids WebAssembly/],
       ['a module that is not there', 'missing.html', /missing\.wasm answered 404/],
+      ['another file in its place', 'mistaken.html', /other\.js is not WebAssembly/],
     ])) {
       test(`${title}: the fallback serves the call, and keeps what it was given`, {
         timeout: 60_000,
@@ -240,6 +243,7 @@ for (const name of engineNames) {
            tasks.push(task);
          }
          await tasks[1].close({ code: 'x' }).catch(({ errMsg }) => seen.push(errMsg, tasks[1].readyState));
+         await tasks[1].close({ code: 1001 }).catch(({ errMsg }) => seen.push(errMsg.split(' ')[0])); // the other refuses
          const closed = new Promise((resolve) => tasks[1].onClose(resolve));
          closeSocket({ code: 4001 });
          await sendSocketMessage({ data: 'hello' });
@@ -250,6 +254,7 @@ for (const name of engineNames) {
       assert.deepEqual(got, [
         1,
         'a hello',
+        'closeSocket:fail',
         'closeSocket:fail parameter error: parameter.code should be Number instead of String',
         'global 4001',
       ]);

@@ -46,7 +46,7 @@ const wasmExec = {
  */
 const ownNames = `
   act admit afterJudgement askAgain asked attempt beat began callbacks callGo callOther carrying carryOut constructOf
-  deliver dial die endAll endPause enter established exited expire failAttempt failure fetchWhenIdle follow forget found
+  deliver dial die endAll endPause enter established exited expire failAttempt failure fetchWhenIdle follow forget
   goLive handlers handOver hold importObject isBetween isHidden isInDomains isOffline isPaused isRelayed judged keep kinds
   leave letGo limitAttempt lossError mayHold maySend offGlobal onAnswer onDeath onGlobal onLoss onStart openEarly post
   opens other others pass pendingBytes pendingMessages phase queueReplay receive redial redialled redials relayed relayLoss

@@ -2,7 +2,7 @@
 import wasmExec from 'go:wasm_exec';
 import { createBridge } from '../internal/jsbridge/bridge.js';
 import { baseURL, parseURL } from '../internal/jsbridge/option.js';
-import { bare, messageOf, run as runCallback } from '../internal/jsbridge/outcome.js';
+import { bare, messageOf, noop, run as runCallback } from '../internal/jsbridge/outcome.js';
 import { HELD_SLOTS } from '../internal/jsbridge/wire.js';
 import { isResponse, locate, openFile, streams } from './files.js';
 import { createRest } from './rest.js';
@@ -91,12 +91,10 @@ export function connectsocket(files) {
     if (dead) {
       dead = false;
       setTimeout(() => startAgain().catch(giveUp), BACKOFF * 2 ** (deaths - 1));
-      return undefined;
+    } else {
+      // A response can be used once. Fetching the file in its place is not for us: the page may have asked for its integrity.
+      start().catch((error) => giveUp(error, isResponse(source)));
     }
-    const file = find();
-    // A response can be used once. Fetching the file in its place is not for us: the page may have asked for its integrity.
-    file.then(start).catch((error) => giveUp(error, isResponse(source)));
-    return file;
   }
 
   /** Called when the module has died: whether begin may start it again. */
@@ -117,7 +115,8 @@ export function connectsocket(files) {
     module.fail(messageOf(error), forGood);
   }
 
-  async function find() {
+  async function start() {
+    Promise.resolve(source).catch(noop); // who gave it may see it fail before it is its turn
     if (typeof WebAssembly !== 'object') throw new Error('this page has no WebAssembly');
     if (typeof WebSocket !== 'function') throw new Error(NO_WEBSOCKET);
     try {
@@ -127,11 +126,7 @@ export function connectsocket(files) {
         "this page's Content-Security-Policy forbids WebAssembly: script-src needs 'wasm-unsafe-eval'",
       );
     }
-    return openFile(files, 'wasm', source, baseURL());
-  }
-
-  /** @param {import('./files.js').File} file */
-  async function start(file) {
+    const file = await openFile(files, 'wasm', source, baseURL());
     const onProgress = progress;
     /** @type {LoadOption['onProgress']} */
     const told = onProgress && ((state) => runCallback(onProgress, state));

@@ -16,7 +16,7 @@ import { DEFAULT_MAX_HELD_BYTES, DEFAULT_MAX_HELD_MESSAGES, DEFAULT_MAX_SOCKETS 
 export function createBridge(
   given = bare(),
   version = '',
-  host = { begin: () => undefined, restarts: () => false, onOpen: noop },
+  host = { begin: noop, restarts: () => false, onOpen: noop },
 ) {
   /** @type {import('./connection.js').Limits & Record<string, any>} */
   const settings = bare({

@@ -328,21 +328,13 @@ export function createConnections(module, settings) {
         this.admit();
       };
       module.whenSettled(judge);
-      if (judged || module.isPaused) return;
-      // With a fallback a module that cannot be had costs no connection: its file is awaited first.
-      if (settings.fallback) module.found?.then(() => this.openEarly(), noop);
-      else this.openEarly();
+      // With a fallback it is not known who serves the call: a one-time ticket must not be spent twice.
+      if (!judged && !module.isPaused && !settings.fallback) this.openEarly();
     }
 
     /** Opens the WebSocket while the module loads, if it is sure that the Go half will accept the call. */
     openEarly() {
-      if (
-        this.phase !== WAITING ||
-        !isPlain(this.call) ||
-        early.size >= settings.maxSockets ||
-        !this.isInDomains()
-      )
-        return;
+      if (!isPlain(this.call) || early.size >= settings.maxSockets || !this.isInDomains()) return;
       try {
         this.open();
         early.add(this);
@@ -924,7 +916,6 @@ export function createConnections(module, settings) {
       const { fault, code, reason, callbacks } = readClose(option);
       if (this.phase === SERVED) {
         if (fault) return outcome(callbacks, false, `closeSocket:fail parameter error: ${fault}`);
-        served.delete(this);
         return this.callOther('close', { code, reason }, callbacks, 'closeSocket');
       }
       if (this.phase !== ENDED) {
@@ -970,8 +961,8 @@ export function createConnections(module, settings) {
 
   /** The task that the global functions are for, if there is one. */
   function newest() {
-    const own = module.go && connections.get(module.enter('newest'));
-    const other = [...served].pop();
+    const own = module.go && !module.isPaused && connections.get(module.enter('newest'));
+    const other = [...served].filter(({ readyState }) => readyState < 2).pop();
     return own?.id > (other?.id ?? 0) ? own : other;
   }
 

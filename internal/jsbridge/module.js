@@ -21,8 +21,7 @@ const FAILED = 3;
 /**
  * What loads the module and starts it.
  * @typedef {object} Host
- * @property {() => Promise<unknown> | undefined} begin called when a call needs the module: it leads to `start` or `fail`; what
- * it returns resolves when the module's file is there
+ * @property {() => void} begin called when a call needs the module: it leads to `start` or `fail`
  * @property {() => boolean} restarts called at each death; it says whether `begin` may start another module
  * @property {() => void} onOpen called when a connection has opened
  */
@@ -72,9 +71,6 @@ export function createModule({ version, host, configuration, onStart, onDeath })
     /** Resolves when it runs for the first time; rejects when it fails before that. */
     ready,
 
-    /** @type {Promise<unknown> | undefined} resolves when its file is there */
-    found: undefined,
-
     /** Why no call can succeed now; empty while there is hope. */
     failure: () => (state === FAILED ? failure : ''),
 
@@ -85,7 +81,7 @@ export function createModule({ version, host, configuration, onStart, onDeath })
     wake(force = false) {
       if (state !== IDLE && (state !== FAILED || (final && !force))) return;
       state = LOADING;
-      module.found = host.begin();
+      host.begin();
     },
 
     /**

@@ -22,10 +22,7 @@ function create({ version = '', onDeath = () => {} } = {}) {
   const module = createModule({
     version,
     host: {
-      begin() {
-        log.push('begin');
-        return undefined;
-      },
+      begin: () => log.push('begin'),
       restarts: () => again,
       onOpen() {},
     },

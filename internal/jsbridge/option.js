@@ -263,16 +263,19 @@ const ownFields =
 /** @param {string} text */
 const warn = (text) => console.warn(`connectSocket: ${text}; it is not sent`);
 
+/** @type {any[]} */
+const none = [];
+
 /**
- * Makes the value of a header field a string: undefined if it has no meaning there.
+ * Makes the value of a header field a string: undefined if it has no meaning there. Arrays are joined, and those in them.
  * @param {unknown} value
  * @returns {string | undefined}
  */
 function fieldText(value) {
   try {
-    const values = (Array.isArray(value) ? value : [value]).filter((each) =>
-      /string|number|boolean|bigint/.test(typeof each),
-    );
+    const values = none
+      .concat(...none.concat(value))
+      .filter((each) => /string|number|boolean|bigint/.test(typeof each));
     return values.length > 0 ? values.join(', ') : undefined;
   } catch {
     return undefined; // a revoked Proxy

@@ -260,8 +260,8 @@ test('what is sent of a header', () => {
   assert.equal(read(undefined), undefined);
   assert.equal(read({}), undefined);
   assert.equal(read({ a: null, b: undefined }), undefined);
-  assert.deepEqual(read({ a: 1, b: true, c: 3n, d: 'e', f: ['g', 1, null] }), {
-    ...{ a: '1', b: 'true', c: '3', d: 'e', f: 'g, 1' },
+  assert.deepEqual(read({ a: 1, b: true, c: 3n, d: 'e', f: ['g', 1, null, ['h']] }), {
+    ...{ a: '1', b: 'true', c: '3', d: 'e', f: 'g, 1, h' },
   });
   assert.deepEqual(read(new Headers({ A: 'b' })), { a: 'b' });
   assert.deepEqual(read(new Map([[1, 'b']])), { 1: 'b' });
