@@ -119,13 +119,6 @@ export function connectsocket(files) {
     Promise.resolve(source).catch(noop); // who gave it may see it fail before it is its turn
     if (typeof WebAssembly !== 'object') throw new Error('this page has no WebAssembly');
     if (typeof WebSocket !== 'function') throw new Error(NO_WEBSOCKET);
-    try {
-      new WebAssembly.Instance(new WebAssembly.Module(smallest)); // WebKit forbids no module
-    } catch {
-      throw new Error(
-        "this page's Content-Security-Policy forbids WebAssembly: script-src needs 'wasm-unsafe-eval'",
-      );
-    }
     const file = await openFile(files, 'wasm', source, baseURL());
     const onProgress = progress;
     /** @type {LoadOption['onProgress']} */
@@ -298,17 +291,22 @@ async function instantiate(response, imports, onProgress) {
   return source;
 }
 
-/** The smallest module that there is; all begin with it. */
-const smallest = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-
 /**
- * Says in words of use to a person why a module that has arrived could not be instantiated: engines tell a truncated file
- * and a foreign one in ways of their own.
+ * Says in words of use to a person why a module that has arrived could not be instantiated: engines tell a policy,
+ * a truncated file and a foreign one in ways of their own.
  * @param {import('./files.js').File} file
  * @param {unknown} error
  * @returns {Promise<never>}
  */
 async function diagnose({ url, open, hint }, error) {
+  const smallest = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0); // module there is; all begin with it
+  try {
+    await WebAssembly.instantiate(smallest);
+  } catch {
+    throw new Error(
+      "this page's Content-Security-Policy forbids WebAssembly: script-src needs 'wasm-unsafe-eval'",
+    );
+  }
   const response = await open();
   const bytes = new Uint8Array(await response.arrayBuffer());
   if (bytes.subarray(0, 8).some((byte, i) => byte !== smallest[i])) {

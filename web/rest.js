@@ -2,7 +2,7 @@
  * The rest of a module that is delivered in two parts: fetched when the page is idle, or at once when a function in it is
  * called before that. It joins the first part's table and memory; see split/README.md.
  */
-import { messageOf } from '../internal/jsbridge/outcome.js';
+import { messageOf, noop } from '../internal/jsbridge/outcome.js';
 import { get, getNow, streams } from './files.js';
 import { sha256 } from './sha256.js';
 
@@ -120,7 +120,7 @@ export function createRest(hash, { onLoss, pause }) {
     setSources(given) {
       sources = given;
       // A response that fails is noticed when it is its turn.
-      for (const source of given) Promise.resolve(source).catch(() => {});
+      for (const source of given) Promise.resolve(source).catch(noop);
     },
     follow(imports, exports) {
       first = { imports, exports };
